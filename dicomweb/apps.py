@@ -1,0 +1,10 @@
+"""The Django application that speaks DICOMweb."""
+
+from django.apps import AppConfig
+
+
+class DicomwebConfig(AppConfig):
+    """PS3.18 Studies Service; it has no tables of its own."""
+
+    name = "dicomweb"
+    verbose_name = "DICOMweb"

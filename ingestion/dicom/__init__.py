@@ -1,0 +1,1 @@
+"""The DICOM Standard as pure code: no database, no network, no settings."""

@@ -1,0 +1,152 @@
+"""What processes are told by environment variables: typed, with unit, default and meaning.
+
+Only this module reads the environment. `docs/configuration.md` is generated from it.
+Domain objects (storage spaces, application entities, subscriptions) are not here: the
+admin keeps them.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingestion.errors import Misconfigured
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+class Limits(BaseSettings):
+    """The one table of limits. Each is told to whoever hits it, and each has a test."""
+
+    model_config = SettingsConfigDict(env_prefix="INGESTION_", extra="ignore")
+
+    instance_bytes_max: int = Field(8 * GIB, ge=KIB, description="Bytes of one object.")
+    request_bytes_max: int = Field(
+        64 * GIB, ge=KIB, description="Bytes of one STOW-RS request, all parts."
+    )
+    parts_max: int = Field(20_000, ge=1, description="Parts of one STOW-RS request.")
+    header_bytes_max: int = Field(
+        32 * MIB, ge=KIB, description="Bytes of a data set up to Pixel Data."
+    )
+    sequence_depth_max: int = Field(64, ge=1, le=200, description="Nesting of sequences.")
+    header_elements_max: int = Field(
+        200_000, ge=100, description="Elements of a data set up to Pixel Data."
+    )
+    inflated_bytes_max: int = Field(
+        4 * GIB, ge=KIB, description="Bytes of a deflated data set once inflated."
+    )
+    spool_memory_bytes_max: int = Field(
+        MIB, ge=0, description="Bytes of one object kept in memory before it spills to a file."
+    )
+    spool_free_bytes_min: int = Field(
+        512 * MIB,
+        ge=0,
+        description="Free bytes on the spool's disk below which new objects are refused.",
+    )
+    query_results_max: int = Field(1000, ge=1, description="Results of one QIDO-RS page.")
+    query_offset_max: int = Field(1_000_000, ge=0, description="Largest QIDO-RS offset.")
+    associations_max: int = Field(200, ge=1, description="Associations of one DIMSE process.")
+    associations_per_peer_max: int = Field(
+        64, ge=1, description="Associations of one peer address in one DIMSE process."
+    )
+    pdu_bytes_max: int = Field(
+        128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
+    )
+    registration_batch_max: int = Field(
+        500, ge=1, le=5000, description="Receipts registered in one transaction."
+    )
+    delivery_batch_max: int = Field(
+        100, ge=1, le=5000, description="Deliveries of one subscription claimed together."
+    )
+    response_bytes_max: int = Field(MIB, ge=KIB, description="Bytes read of a subscriber's answer.")
+
+
+class Environment(BaseSettings):
+    """Every process's settings. Production has no default for a secret."""
+
+    model_config = SettingsConfigDict(env_prefix="INGESTION_", extra="ignore")
+
+    secret_key: SecretStr = Field(description="Key for sessions and for secrets at rest.")
+    database_url: SecretStr = Field(description="PostgreSQL: postgresql://user:pass@host:port/name")
+    broker_url: SecretStr = Field(description="Celery broker: redis://… or amqp://…")
+    state_folder: Path = Field(
+        Path("var"), description="Where spools and the embedded services keep state."
+    )
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]", description="Host names that the web answers to, by comma."
+    )
+    public_base_url: str = Field(
+        "", description="URL under which clients see the web; empty: from the request."
+    )
+    trust_forwarded_headers: bool = Field(
+        False, description="Take scheme and host from X-Forwarded-*; only behind a proxy of yours."
+    )
+    csrf_trusted_origins: str = Field("", description="Origins that may post to the admin.")
+    https_only: bool = Field(
+        False, description="Redirect to HTTPS, secure cookies, strict transport security."
+    )
+    dangerous_debug: bool = Field(False, description="Django's debug pages. Never in production.")
+    log_format: Literal["json", "console"] = Field("json", description="One line per event.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is written."
+    )
+    database_connection_seconds_max: int = Field(
+        600, ge=0, description="How long a process keeps a database connection, in seconds."
+    )
+    dimse_host: str = Field("127.0.0.1", description="Address that the DIMSE service binds.")
+    dimse_port: int = Field(11112, ge=1, le=65535, description="Port of the DIMSE service.")
+    dimse_processes: int = Field(2, ge=1, le=64, description="Processes that share the port.")
+    dimse_data_path: Literal["fast", "stock"] = Field(
+        "fast", description="Who reads P-DATA: our own loop, or pynetdicom's."
+    )
+    dimse_accept_unknown_sop_classes: bool = Field(
+        False, description="Accept private and unknown SOP Classes for storage."
+    )
+    dimse_any_calling_ae_from_loopback: bool = Field(
+        False, description="Let any calling AE title in from loopback addresses."
+    )
+    dimse_network_timeout_seconds: float = Field(
+        60.0, gt=0, description="Longest silence of a peer inside a message or association."
+    )
+    dimse_artim_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest wait for A-ASSOCIATE-RQ and for a close (PS3.8 9.1.5)."
+    )
+    dimse_drain_seconds: float = Field(
+        30.0, ge=0, description="How long a stopping DIMSE service lets associations finish."
+    )
+    commit_group_max: int = Field(
+        100, ge=1, le=1000, description="Receipts committed together by one DIMSE process."
+    )
+    outbound_allow_private_addresses: bool = Field(
+        False, description="Let subscriptions send to loopback and private addresses."
+    )
+    outbound_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest wait for a subscriber's answer."
+    )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="How often rows that a lost wake-up left are looked for."
+    )
+    s3_spool_folder: Path | None = Field(
+        None, description="Spool for stores without a local disk; empty: state folder."
+    )
+    limits: Limits = Field(default_factory=Limits, description="The table of limits.")
+
+
+@cache
+def environment() -> Environment:
+    """The process's settings, read once.
+
+    Raises `Misconfigured` that names every mistake at once, never a value.
+    """
+    try:
+        return Environment()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"INGESTION_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise Misconfigured(f"environment: {mistakes}") from None

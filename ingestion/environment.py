@@ -143,7 +143,7 @@ def environment() -> Environment:
     Raises `Misconfigured` that names every mistake at once, never a value.
     """
     try:
-        return Environment()  # type: ignore[call-arg]  # fields come from the environment
+        return Environment()
     except ValidationError as error:
         mistakes = "; ".join(
             f"INGESTION_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"

@@ -1,0 +1,1 @@
+"""The screens of the admin, one module each; importing them registers them."""

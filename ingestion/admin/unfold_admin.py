@@ -1,0 +1,38 @@
+"""The admin class that every screen builds on, with types that unfold does not ship."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+else:
+    from unfold.admin import ModelAdmin as UnfoldModelAdmin
+
+    class ModelAdmin(UnfoldModelAdmin):
+        """unfold's ModelAdmin; the type parameter means something to type checkers only."""
+
+        def __class_getitem__(cls, _: object) -> type["ModelAdmin"]:
+            return cls
+
+
+__all__ = ["ModelAdmin", "ReadOnly"]
+
+
+class ReadOnly:
+    """Mixed in before the admin class: records that nobody adds, edits or deletes by hand."""
+
+    actions: ClassVar[Any] = ()
+    show_history = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Nobody adds such a record."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody edits such a record."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nobody deletes such a record."""
+        return False

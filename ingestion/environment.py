@@ -133,6 +133,12 @@ class Environment(BaseSettings):
     s3_spool_folder: Path | None = Field(
         None, description="Spool for stores without a local disk; empty: state folder."
     )
+    bootstrap_admin_password: SecretStr | None = Field(
+        None, description="`manage.py bootstrap` gives it to the user `admin`; empty: no such user."
+    )
+    bootstrap_token: SecretStr | None = Field(
+        None, description="`manage.py bootstrap` lets it read, store and delete everywhere."
+    )
     limits: Limits = Field(default_factory=Limits, description="The table of limits.")
 
 

@@ -1,0 +1,53 @@
+"""From an event's row to what subscribers are told."""
+
+from functools import cache
+from typing import Any
+
+import orjson
+import zstandard
+from django.conf import settings
+
+from ingestion.domain.events import Provider, available_data, revision_data
+from ingestion.models import Event, EventType, StorageSpace
+
+
+def describe_event(event: Event) -> dict[str, Any]:
+    """The CloudEvents `data` of an event; the same on every call.
+
+    Reads `storage_space` and `revision` of the event: select them along.
+    """
+    provider = provider_of(event.storage_space)
+    if event.type == EventType.DICOM_AVAILABLE:
+        return available_data(
+            provider,
+            study_instance_uid=event.study_instance_uid,
+            series_instance_uid=event.series_instance_uid,
+            sop_instance_uid=event.sop_instance_uid,
+            facts=event.data,
+        )
+    revision = event.revision
+    assert revision is not None
+    return revision_data(
+        provider,
+        number=revision.number,
+        snapshot=orjson.loads(zstandard.decompress(revision.snapshot)),
+        additions=revision.additions,
+        modifications=revision.modifications,
+        deletions=revision.deletions,
+    )
+
+
+def provider_of(space: StorageSpace) -> Provider:
+    """A space's name and DICOMweb roots, as configured or as this server serves them."""
+    ours = f"{_public_base_url()}/dicomweb/spaces/{space.slug}"
+    external = space.wado_external_base_url.rstrip("/") or ours
+    return Provider(
+        name=space.name,
+        internal_root=space.wado_internal_base_url.rstrip("/") or external,
+        external_root=external,
+    )
+
+
+@cache
+def _public_base_url() -> str:
+    return str(settings.ENVIRONMENT.public_base_url).rstrip("/")

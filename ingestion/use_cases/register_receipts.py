@@ -1,0 +1,147 @@
+"""Receipts become the manifest: in batches, by sets, in one transaction with their events.
+
+Rows decide what is due; any number of registrars may run. A receipt that cannot be
+registered is tried again later, then shown as failed; it never holds up its neighbours.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from django.db.models import F
+from django.db.models.functions import Now
+
+from ingestion.domain.registration_schedule import next_attempt_after
+from ingestion.errors import DatabaseUnavailable, NotFound
+from ingestion.models import Outcome, Receipt
+from ingestion.use_cases import registration_statements as sql
+from ingestion.wakeups import Work, wake
+
+log = structlog.get_logger(__name__)
+
+ACCEPTED = frozenset({Outcome.REGISTERED, Outcome.MODIFIED})
+
+
+class _Raced(Exception):
+    """Another study took one of the SOP Instance UIDs between judging and writing."""
+
+
+def register_pending_receipts(*, limit: int | None = None) -> int:
+    """Register one batch of what is pending. Returns how many were settled; 0: nothing due.
+
+    Raises `DatabaseUnavailable`; the rows stay due.
+    """
+    limit = limit or settings.LIMITS.registration_batch_max
+    return len(_settle(sql.CLAIM, {"limit": limit}))
+
+
+def register_receipts(receipt_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
+    """Register these receipts now and return every one's outcome.
+
+    Waits for a registrar that has them already. Raises `DatabaseUnavailable`.
+    """
+    ids = [str(receipt_id) for receipt_id in receipt_ids]
+    settled: dict[UUID, Outcome] = {}
+    while round_ := _settle(sql.LOCK, {"ids": ids}):
+        settled |= round_
+    missing = [receipt_id for receipt_id in receipt_ids if receipt_id not in settled]
+    if missing:
+        rows = Receipt.objects.filter(pk__in=missing).values_list("pk", "outcome")
+        settled |= {pk: Outcome(outcome) for pk, outcome in rows}
+    return settled
+
+
+def retry_receipt(receipt_id: UUID) -> None:
+    """Make a failed or quarantined receipt due again. Raises `NotFound`."""
+    changed = Receipt.objects.filter(
+        pk=receipt_id, outcome__in=(Outcome.FAILED, Outcome.QUARANTINED)
+    ).update(outcome=Outcome.PENDING, attempts=0, next_attempt_at=None, reason="")
+    if not changed:
+        raise NotFound("no failed or quarantined receipt has this id")
+    transaction.on_commit(lambda: wake(Work.REGISTER_RECEIPTS), robust=True)
+
+
+def _settle(claim: str, parameters: dict[str, object]) -> dict[UUID, Outcome]:
+    """One round: claim, judge, write. One bad receipt makes the batch fall apart into ones."""
+    ids: list[str] = []
+    try:
+        while True:
+            try:
+                with transaction.atomic():
+                    ids = _claimed(claim, parameters)
+                    return _register(ids) if ids else {}
+            except _Raced:
+                log.info("registration raced for a SOP Instance UID; judging again")
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailable("the database did not confirm") from error
+    except DatabaseError as error:
+        if len(ids) > 1:
+            return _settle_singly(ids)
+        return _postpone(ids[0], error)
+
+
+def _settle_singly(ids: Sequence[str]) -> dict[UUID, Outcome]:
+    settled: dict[UUID, Outcome] = {}
+    for receipt_id in ids:
+        settled |= _settle(sql.LOCK, {"ids": [receipt_id]})
+    return settled
+
+
+def _claimed(claim: str, parameters: dict[str, object]) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(claim, parameters)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _register(ids: list[str]) -> dict[UUID, Outcome]:
+    """Judge and write one batch inside the caller's transaction."""
+    batch = {"ids": ids}
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SERIALIZE_STUDIES, batch)
+        cursor.execute(sql.JUDGE, batch)
+        judged = cursor.fetchall()
+        counts = Counter(Outcome(outcome) for _, outcome, _ in judged)
+        accepted = sum(counts[outcome] for outcome in ACCEPTED)
+        if accepted:
+            cursor.execute(sql.RECORD_CONFLICTS, batch)
+            cursor.execute(sql.WRITE, batch)
+            cursor.execute(sql.UPSERT_INSTANCES, batch)
+            if cursor.rowcount != accepted:
+                raise _Raced
+            cursor.execute(sql.RECORD_CONFLICTS, batch)
+            if any(known and outcome == Outcome.REGISTERED for _, outcome, known in judged):
+                cursor.execute(sql.RECOUNT, batch)
+        elif counts[Outcome.KEPT_FIRST]:
+            cursor.execute(sql.RETIRE, batch)
+        if counts[Outcome.DUPLICATE]:
+            cursor.execute(sql.DROP_DUPLICATE_DOCUMENTS, batch)
+    if accepted:
+        transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
+    log.info("registered", **{outcome.value: count for outcome, count in counts.items()})
+    return {row[0]: Outcome(row[1]) for row in judged}
+
+
+def _postpone(receipt_id: str, error: DatabaseError) -> dict[UUID, Outcome]:
+    """Put a receipt that the database refuses off; after the last attempt it is failed."""
+    attempts = Receipt.objects.values_list("attempts", flat=True).get(pk=receipt_id) + 1
+    delay = next_attempt_after(attempts)
+    reason = type(error).__name__
+    log.error("a receipt cannot be registered", receipt_id=receipt_id, reason=reason)
+    Receipt.objects.filter(pk=receipt_id, outcome=Outcome.PENDING).update(
+        attempts=F("attempts") + 1,
+        reason=reason,
+        outcome=Outcome.FAILED if delay is None else Outcome.PENDING,
+        next_attempt_at=None if delay is None else Now() + timedelta(seconds=delay),
+        settled_at=Now() if delay is None else None,
+    )
+    return {UUID(receipt_id): Outcome.FAILED if delay is None else Outcome.PENDING}

@@ -1,0 +1,315 @@
+"""The SQL of registration: set-based statements over one batch of receipts.
+
+Every statement takes the ids of the batch's receipts and works inside one transaction.
+Study rows are locked first and in one order, so that registrars never wait in a circle.
+"""
+
+from ingestion.models.columns import SeriesAttributes, StudyAttributes
+
+STUDY_COLUMNS = tuple(f.name for f in StudyAttributes._meta.get_fields())
+SERIES_COLUMNS = tuple(f.name for f in SeriesAttributes._meta.get_fields())
+INSTANCE_COLUMNS = (
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "instance_number",
+    "number_of_frames",
+    "rows",
+    "columns",
+    "bits_allocated",
+    "data_set_sha256",
+    "location",
+    "size_bytes",
+    "data_set_offset",
+    "pixel_data_offset",
+    "document_id",
+)
+NUMBERS = {"series_number"}
+
+# Attributes whose disagreement between instances is worth a person's look.
+CONFLICTING = {
+    "patient_id": "PatientID",
+    "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
+    "patient_sex": "PatientSex",
+    "study_date": "StudyDate",
+    "accession_number": "AccessionNumber",
+    "study_description": "StudyDescription",
+    "study_id": "StudyID",
+}
+
+CLAIM = """
+SELECT id FROM ingestion_receipt
+WHERE outcome = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+ORDER BY storage_space_id, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+LOCK = """
+SELECT id FROM ingestion_receipt
+WHERE id = ANY(%(ids)s::uuid[]) AND outcome = 'pending'
+    AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+ORDER BY storage_space_id, id FOR UPDATE
+"""
+
+# One registrar at a time per study, whether its row exists or not.
+SERIALIZE_STUDIES = """
+SELECT pg_advisory_xact_lock(hashtextextended(study, 0)) FROM (
+    SELECT DISTINCT storage_space_id || '/' || study_instance_uid AS study
+    FROM ingestion_receipt WHERE id = ANY(%(ids)s::uuid[]) ORDER BY 1
+) AS studies
+"""
+
+# The first receipt of each SOP Instance is judged; a later one waits for the next round,
+# unless it brings the same bytes as the first.
+JUDGE = """
+WITH batch AS (
+    SELECT r.id, r.storage_space_id, r.study_instance_uid, r.series_instance_uid,
+           r.sop_instance_uid, r.data_set_sha256, r.transfer_syntax_uid,
+           row_number() OVER same AS turn,
+           first_value(r.data_set_sha256) OVER same = r.data_set_sha256
+           AND first_value(r.series_instance_uid) OVER same = r.series_instance_uid
+           AND first_value(r.study_instance_uid) OVER same = r.study_instance_uid AS as_first
+    FROM ingestion_receipt r WHERE r.id = ANY(%(ids)s::uuid[])
+    WINDOW same AS (PARTITION BY r.storage_space_id, r.sop_instance_uid ORDER BY r.id)
+), judged AS (
+    SELECT b.id, i.id IS NOT NULL AS known, CASE
+        WHEN i.id IS NULL OR i.deleted_at IS NOT NULL
+            THEN CASE WHEN b.turn = 1 THEN 'registered' END
+        WHEN se.series_instance_uid <> b.series_instance_uid
+            OR st.study_instance_uid <> b.study_instance_uid THEN 'quarantined'
+        WHEN i.data_set_sha256 = b.data_set_sha256
+            AND i.transfer_syntax_uid = b.transfer_syntax_uid
+            THEN CASE WHEN b.turn = 1 OR b.as_first THEN 'duplicate' END
+        WHEN b.turn > 1 THEN NULL
+        ELSE CASE sp.duplicate_policy WHEN 'replace' THEN 'modified'
+             WHEN 'keep_first' THEN 'kept_first' ELSE 'quarantined' END
+    END AS outcome,
+    CASE WHEN se.series_instance_uid <> b.series_instance_uid
+              OR st.study_instance_uid <> b.study_instance_uid
+         THEN 'the same SOP Instance UID is held in another series or study'
+         ELSE 'other bytes are held under the same SOP Instance UID' END AS reason
+    FROM batch b
+    JOIN ingestion_storagespace sp ON sp.id = b.storage_space_id
+    LEFT JOIN ingestion_instance i
+        ON i.storage_space_id = b.storage_space_id AND i.sop_instance_uid = b.sop_instance_uid
+    LEFT JOIN ingestion_series se ON se.id = i.series_id
+    LEFT JOIN ingestion_study st ON st.id = se.study_id
+)
+UPDATE ingestion_receipt r
+SET outcome = j.outcome, settled_at = now(), attempts = r.attempts + 1, next_attempt_at = NULL,
+    reason = CASE WHEN j.outcome IN ('quarantined', 'kept_first') THEN j.reason ELSE '' END
+FROM judged j WHERE r.id = j.id AND j.outcome IS NOT NULL
+RETURNING r.id, r.outcome, j.known
+"""
+
+# Bytes that lose their instance: the version before, or the newcomer that was not kept.
+RETIRE = """
+INSERT INTO ingestion_retiredobject (storage_space_id, sop_instance_uid, location, size_bytes,
+    data_set_sha256, document_id, reason, retired_at, removable_at)
+SELECT i.storage_space_id, i.sop_instance_uid, i.location, i.size_bytes, i.data_set_sha256,
+       i.document_id, 'superseded', now(), now() + sp.retention_days * interval '1 day'
+FROM ingestion_receipt r
+JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
+JOIN ingestion_instance i
+    ON i.storage_space_id = r.storage_space_id AND i.sop_instance_uid = r.sop_instance_uid
+WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'modified' AND i.deleted_at IS NULL
+UNION ALL
+SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_set_sha256,
+       r.document_id, 'kept_first', now(), now() + sp.retention_days * interval '1 day'
+FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
+WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'kept_first'
+"""
+
+# A duplicate's header document says nothing new.
+DROP_DUPLICATE_DOCUMENTS = """
+DELETE FROM ingestion_headerdocument d USING ingestion_receipt r
+WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'duplicate' AND d.id = r.document_id
+  AND NOT EXISTS (SELECT FROM ingestion_instance i WHERE i.document_id = d.id)
+"""
+
+
+def _latest(column: str) -> str:
+    """The last value that says something, in the order of receipt."""
+    present = "IS NOT NULL" if column in NUMBERS else "<> ''"
+    empty = "NULL" if column in NUMBERS else "''"
+    aggregate = f"(array_agg(r.{column} ORDER BY r.id DESC) FILTER (WHERE r.{column} {present}))[1]"
+    return aggregate if column in NUMBERS else f"COALESCE({aggregate}, {empty})"
+
+
+def _kept(table: str, column: str) -> str:
+    """On conflict: the newcomer's value unless it says nothing."""
+    new = f"EXCLUDED.{column}" if column in NUMBERS else f"NULLIF(EXCLUDED.{column}, '')"
+    return f"{column} = COALESCE({new}, {table}.{column})"
+
+
+_ACCEPTED = "r.id = ANY(%(ids)s::uuid[]) AND r.outcome IN ('registered', 'modified')"
+
+RECORD_CONFLICTS = f"""
+WITH observed AS (
+    SELECT DISTINCT st.id AS study_id, v.keyword, v.value
+    FROM ingestion_receipt r
+    JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
+        AND st.study_instance_uid = r.study_instance_uid
+    CROSS JOIN LATERAL (VALUES
+        {
+    ", ".join(
+        f"('{keyword}', r.{column}::text, st.{column}::text)"
+        for column, keyword in CONFLICTING.items()
+    )
+}
+    ) AS pair(keyword, new, held)
+    CROSS JOIN LATERAL (VALUES (pair.keyword, pair.new), (pair.keyword, pair.held))
+        AS v(keyword, value)
+    WHERE {_ACCEPTED} AND pair.new <> '' AND pair.held <> '' AND pair.new <> pair.held
+)
+INSERT INTO ingestion_attributeconflict (study_id, keyword, value)
+SELECT study_id, keyword, value FROM observed
+ON CONFLICT (study_id, keyword, value) DO NOTHING
+"""
+
+UPSERT_STUDIES = f"""
+INSERT INTO ingestion_study AS t (storage_space_id, study_instance_uid, {", ".join(STUDY_COLUMNS)},
+    modalities, sop_classes, document_id, changes_since, settles_at)
+SELECT r.storage_space_id, r.study_instance_uid, {", ".join(map(_latest, STUDY_COLUMNS))},
+    COALESCE(array_agg(DISTINCT r.modality) FILTER (WHERE r.modality <> ''), '{{}}'),
+    array_agg(DISTINCT r.sop_class_uid),
+    (array_agg(r.document_id ORDER BY r.id DESC))[1],
+    now(), now() + sp.quiet_seconds * interval '1 second'
+FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
+WHERE {_ACCEPTED}
+GROUP BY r.storage_space_id, r.study_instance_uid, sp.id
+ORDER BY r.storage_space_id, r.study_instance_uid
+ON CONFLICT (storage_space_id, study_instance_uid) DO UPDATE SET
+    {", ".join(_kept("t", column) for column in STUDY_COLUMNS)},
+    modalities = ARRAY(SELECT DISTINCT m FROM unnest(t.modalities || EXCLUDED.modalities) m
+                       ORDER BY m),
+    sop_classes = ARRAY(SELECT DISTINCT c FROM unnest(t.sop_classes || EXCLUDED.sop_classes) c
+                        ORDER BY c),
+    document_id = EXCLUDED.document_id,
+    changed_at = now(),
+    deleted_at = NULL,
+    changes_since = COALESCE(t.changes_since, now()),
+    settles_at = LEAST(EXCLUDED.settles_at, COALESCE(t.changes_since, now()) + (
+        SELECT sp.max_wait_seconds FROM ingestion_storagespace sp
+        WHERE sp.id = t.storage_space_id) * interval '1 second')
+"""
+
+UPSERT_SERIES = f"""
+WITH touched AS (
+    INSERT INTO ingestion_series AS t (study_id, series_instance_uid, {", ".join(SERIES_COLUMNS)},
+        document_id)
+    SELECT st.id, r.series_instance_uid, {", ".join(map(_latest, SERIES_COLUMNS))},
+        (array_agg(r.document_id ORDER BY r.id DESC))[1]
+    FROM ingestion_receipt r
+    JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
+        AND st.study_instance_uid = r.study_instance_uid
+    WHERE {_ACCEPTED}
+    GROUP BY st.id, r.series_instance_uid ORDER BY st.id, r.series_instance_uid
+    ON CONFLICT (study_id, series_instance_uid) DO UPDATE SET
+        {", ".join(_kept("t", column) for column in SERIES_COLUMNS)},
+        document_id = EXCLUDED.document_id, changed_at = now(), deleted_at = NULL
+    RETURNING study_id, (xmax = 0) AS is_new
+)
+UPDATE ingestion_study st SET number_of_series = number_of_series + new.amount
+FROM (SELECT study_id, count(*) AS amount FROM touched WHERE is_new GROUP BY study_id) AS new
+WHERE st.id = new.study_id
+"""
+
+_PLACED = """
+FROM ingestion_receipt r
+JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
+    AND st.study_instance_uid = r.study_instance_uid
+JOIN ingestion_series se ON se.study_id = st.id
+    AND se.series_instance_uid = r.series_instance_uid
+"""
+
+# Sizes are counted while the old version is still there to be subtracted.
+COUNT_STUDIES = f"""
+UPDATE ingestion_study st SET number_of_instances = number_of_instances + new.amount,
+    size_bytes = st.size_bytes + new.bytes
+FROM (
+    SELECT st.id, count(*) FILTER (WHERE r.outcome = 'registered') AS amount,
+           sum(r.size_bytes - CASE WHEN r.outcome = 'modified' THEN i.size_bytes ELSE 0 END)
+           AS bytes
+    {_PLACED}
+    LEFT JOIN ingestion_instance i ON i.storage_space_id = r.storage_space_id
+        AND i.sop_instance_uid = r.sop_instance_uid
+    WHERE {_ACCEPTED} GROUP BY st.id
+) AS new WHERE st.id = new.id
+"""
+
+COUNT_SERIES = f"""
+UPDATE ingestion_series se SET number_of_instances = number_of_instances + new.amount
+FROM (SELECT se.id, count(*) AS amount {_PLACED}
+      WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'registered' GROUP BY se.id) AS new
+WHERE se.id = new.id
+"""
+
+# A row that another study took in the meantime is left alone: fewer rows come back than
+# were accepted, and the batch is judged again.
+UPSERT_INSTANCES = f"""
+INSERT INTO ingestion_instance AS t (storage_space_id, series_id, sop_instance_uid, receipt_id,
+    {", ".join(INSTANCE_COLUMNS)})
+SELECT r.storage_space_id, se.id, r.sop_instance_uid, r.id,
+    {", ".join(f"r.{column}" for column in INSTANCE_COLUMNS)}
+{_PLACED}
+WHERE {_ACCEPTED}
+ORDER BY r.storage_space_id, r.sop_instance_uid
+ON CONFLICT (storage_space_id, sop_instance_uid) DO UPDATE SET
+    series_id = EXCLUDED.series_id, receipt_id = EXCLUDED.receipt_id,
+    {", ".join(f"{column} = EXCLUDED.{column}" for column in INSTANCE_COLUMNS)},
+    changed_at = now(), deleted_at = NULL
+WHERE t.series_id = EXCLUDED.series_id OR t.deleted_at IS NOT NULL
+"""
+
+RECORD_CHANGES = f"""
+INSERT INTO ingestion_instancechange (study_id, series_instance_uid, sop_instance_uid, kind)
+SELECT st.id, r.series_instance_uid, r.sop_instance_uid,
+       CASE r.outcome WHEN 'registered' THEN 'addition' ELSE 'modification' END
+{_PLACED} WHERE {_ACCEPTED} ORDER BY r.id
+"""
+
+RECORD_EVENTS = f"""
+INSERT INTO ingestion_event (type, storage_space_id, study_instance_uid, series_instance_uid,
+    sop_instance_uid, modalities, sop_classes, calling_ae_title, data)
+SELECT 'DicomAvailableEvent', r.storage_space_id, r.study_instance_uid, r.series_instance_uid,
+    r.sop_instance_uid, CASE r.modality WHEN '' THEN '{{}}' ELSE ARRAY[r.modality] END,
+    ARRAY[r.sop_class_uid], r.calling_ae_title, jsonb_build_object(
+        'change', CASE r.outcome WHEN 'registered' THEN 'addition' ELSE 'modification' END,
+        'sopClassUID', r.sop_class_uid, 'transferSyntaxUID', r.transfer_syntax_uid,
+        'sizeBytes', r.size_bytes, 'sha256', encode(r.data_set_sha256, 'hex'),
+        'callingAETitle', r.calling_ae_title, 'receivedAt', r.received_at)
+FROM ingestion_receipt r WHERE {_ACCEPTED} ORDER BY r.id
+"""
+
+# What came back after a deletion is counted from the rows themselves.
+RECOUNT = """
+WITH affected AS (
+    SELECT DISTINCT st.id FROM ingestion_receipt r
+    JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
+        AND st.study_instance_uid = r.study_instance_uid
+    WHERE r.id = ANY(%(ids)s::uuid[])
+), series AS (
+    UPDATE ingestion_series se SET number_of_instances = (
+        SELECT count(*) FROM ingestion_instance i
+        WHERE i.series_id = se.id AND i.deleted_at IS NULL)
+    WHERE se.study_id IN (SELECT id FROM affected)
+)
+UPDATE ingestion_study st SET
+    (number_of_series, number_of_instances, size_bytes) = (
+        SELECT count(DISTINCT i.series_id), count(*), COALESCE(sum(i.size_bytes), 0)
+        FROM ingestion_instance i JOIN ingestion_series se ON se.id = i.series_id
+        WHERE se.study_id = st.id AND i.deleted_at IS NULL)
+WHERE st.id IN (SELECT id FROM affected)
+"""
+
+WRITE = ";".join(
+    (
+        RETIRE,
+        UPSERT_STUDIES,
+        UPSERT_SERIES,
+        COUNT_STUDIES,
+        COUNT_SERIES,
+        RECORD_CHANGES,
+        RECORD_EVENTS,
+    )
+)

@@ -1,0 +1,132 @@
+"""What clients accept, and what they get: PS3.18 8.7; the headers are those clients send."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomweb.media_types import parse_accept, parse_media_type
+from dicomweb.negotiation import (
+    DICOM_FILE,
+    DICOM_FILES,
+    DICOM_JSON,
+    DICOM_XML,
+    Representation,
+    choose,
+)
+from ingestion.errors import NotAcceptable
+
+JAVA_DEFAULT = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+CT = "1.2.840.10008.1.2.1"
+
+METADATA = [DICOM_JSON]
+STORE = [DICOM_JSON, DICOM_XML]
+STUDY = [DICOM_FILES]
+INSTANCE = [DICOM_FILES, DICOM_FILE]
+
+
+@pytest.mark.parametrize(
+    ("accept", "offers", "expected"),
+    [
+        ("", STORE, DICOM_JSON),
+        ("*/*", STORE, DICOM_JSON),
+        (JAVA_DEFAULT, STORE, DICOM_JSON),
+        ("application/dicom+xml", STORE, DICOM_XML),
+        ("application/dicom+json", STORE, DICOM_JSON),
+        ("application/json", STORE, DICOM_JSON),
+        ("application/json; charset=utf-8", METADATA, DICOM_JSON),
+        ("application/dicom+json, application/json", METADATA, DICOM_JSON),
+        ("application/xml;q=0.9, application/json;q=0.1", STORE, DICOM_XML),
+        ("application/dicom+json;q=0, */*", STORE, DICOM_XML),
+        ("application/*", STORE, DICOM_JSON),
+        # OHIF's appended header
+        (
+            "application/dicom+json, multipart/related; type=application/octet-stream;"
+            " transfer-syntax=*",
+            METADATA,
+            DICOM_JSON,
+        ),
+        ('multipart/related; type="application/dicom"', STUDY, DICOM_FILES),
+        ("multipart/related; type=application/dicom", STUDY, DICOM_FILES),
+        ('multipart/related;type="application/dicom";transfer-syntax=*', STUDY, DICOM_FILES),
+        ('multipart/related; type="*/*"', INSTANCE, DICOM_FILES),
+        ("multipart/related", INSTANCE, DICOM_FILES),
+        ("*", INSTANCE, DICOM_FILES),
+        ("*/*", INSTANCE, DICOM_FILES),
+        ("application/dicom", INSTANCE, DICOM_FILE),
+        ('application/dicom, multipart/related; type="application/dicom"', INSTANCE, DICOM_FILE),
+        ('multipart/related; type="application/dicom", application/dicom', INSTANCE, DICOM_FILES),
+        (
+            'multipart/related; type="application/dicom";q=0.5, application/dicom',
+            INSTANCE,
+            DICOM_FILE,
+        ),
+    ],
+)
+def test_clients_get_what_they_accept(
+    accept: str, offers: list[Representation], expected: Representation
+) -> None:
+    assert choose(accept, "", offers).representation == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "offers"),
+    [
+        ("text/html", STORE),
+        ("application/dicom+xml", METADATA),
+        ("application/dicom", STUDY),
+        ('multipart/related; type="image/jpeg"', INSTANCE),
+        ("application/dicom+json;q=0", METADATA),
+        ("complete nonsense", METADATA),
+        ("*/*;q=0", METADATA),
+    ],
+)
+def test_what_cannot_be_made_is_not_acceptable(accept: str, offers: list[Representation]) -> None:
+    with pytest.raises(NotAcceptable):
+        choose(accept, "", offers)
+
+
+def test_the_query_parameter_stands_in_for_the_header() -> None:
+    assert choose("text/html", "*", INSTANCE).representation == DICOM_FILES
+    assert choose("text/html", "application/dicom", INSTANCE).representation == DICOM_FILE
+    assert choose("text/html", "application/dicom json", METADATA).representation == DICOM_JSON
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", None),
+        ("*/*", None),
+        ("application/dicom", None),
+        ("application/dicom; transfer-syntax=*", None),
+        ('application/dicom; transfer-syntax="*"', None),
+        (f"application/dicom; transfer-syntax={CT}", {CT}),
+        (f'application/dicom; transfer-syntax="{CT}", */*;q=0.1', None),
+        (
+            f"application/dicom; transfer-syntax={CT}, application/dicom; transfer-syntax=1.2.3",
+            {CT, "1.2.3"},
+        ),
+    ],
+)
+def test_transfer_syntaxes_are_those_that_accept_names(
+    accept: str, expected: set[str] | None
+) -> None:
+    choice = choose(accept, "", [DICOM_FILE])
+    assert choice.transfer_syntaxes == (frozenset(expected) if expected else None)
+    assert choice.accepts_syntax("1.2.840.10008.1.2.4.50") == (expected is None)
+
+
+def test_quoted_parameters_may_hold_separators() -> None:
+    parsed = parse_media_type('Multipart/Related; Type="application/dicom"; boundary="a;b,c\\"d"')
+    assert parsed is not None
+    assert parsed.name == "multipart/related"
+    assert parsed.parameters == {"type": "application/dicom", "boundary": 'a;b,c"d'}
+
+
+@given(st.text(max_size=100))
+def test_any_header_is_parsed_without_an_error(text: str) -> None:
+    for accepted in parse_accept(text):
+        assert 0 <= accepted.quality <= 1
+    try:
+        choose(text, "", INSTANCE)
+    except NotAcceptable:
+        pass

@@ -17,9 +17,12 @@ DEFAULT_ENCODINGS: Encodings = (DEFAULT_ENCODING,)
 
 _ESCAPE = b"\x1b"
 _FRAGMENT = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
-_MISSPELLED = ((re.compile(r"ISO[^_]IR."), "ISO_IR "), (re.compile(r"ISO.2022.IR."), "ISO 2022 IR "))
+_MISSPELLED = (
+    (re.compile(r"ISO[^_]IR."), "ISO_IR "),
+    (re.compile(r"ISO.2022.IR."), "ISO 2022 IR "),
+)
 # Python's codecs for these read the escape sequence themselves.
-_SELF_ESCAPING = frozenset(("iso2022_jp", "iso2022_jp_2", "iso_ir_58"))
+_SELF_ESCAPING = frozenset(("iso2022_jp", "iso2022_jp_2"))
 
 # A delimiter ends a code extension (PS3.5 6.1.2.5.3).
 _TEXT_DELIMITERS = re.compile(rb"[\r\n\t\f]")

@@ -1,4 +1,4 @@
-"""Knows, for the first bytes of an element, its tag, its VR, where its length stands, how to write it.
+"""Knows, by the first bytes of an element, its tag, its VR, its layout and how to write it.
 
 An `ElementKind` is worked out once for each tag and VR seen and then found by those very bytes.
 Source: PS3.5 7.1 (explicit and implicit structure), PS3.6 6 and 7 (VRs, through pydicom's

@@ -1,4 +1,4 @@
-"""Checks unique identifiers. They become file names and keys, so nothing but digits and dots passes.
+"""Checks unique identifiers. They become file names: nothing but digits and dots passes.
 
 Source: PS3.5 9.1.
 """

@@ -35,12 +35,14 @@ class InflatingReader:
         Raises LimitExceeded beyond `inflated_bytes_max`, MalformedDataSet, TruncatedDataSet.
         """
         self._reader = reader
+        self._buffer = b""
+        self._base = 0
         self.size_bytes = 0
         for chunk in self._inflated():
             self.size_bytes += len(chunk)
             if self.size_bytes > inflated_bytes_max:
                 raise LimitExceeded(f"data set inflates to more than {inflated_bytes_max} bytes")
-        self._rewind()
+        self._chunks = self._inflated()
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` inflated bytes from `offset`; fewer only at the end."""

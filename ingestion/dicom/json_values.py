@@ -95,7 +95,9 @@ def _text_writer(vr: str) -> ValueWriter:
     def write(value: bytes, encodings: Encodings) -> str:
         text = decode(value, encodings)
         if "\\" in text:
-            return f"{start}{_values([part.rstrip(' ' + chr(0)) for part in text.split(chr(92))])}]}}"
+            return (
+                f"{start}{_values([part.rstrip(' ' + chr(0)) for part in text.split(chr(92))])}]}}"
+            )
         text = text.rstrip(" \0")
         return f"{start}{quote(text)}]}}" if text else empty
 
@@ -175,7 +177,7 @@ def _decimal(text: str) -> str:
 
 def _number_writer(vr: str, layout: str) -> ValueWriter:
     one = struct.Struct(layout)
-    order, code = layout
+    order, code = layout[0], layout[1]
     start = f'{{"vr":"{vr}","Value":['
     has_infinities = code in "fd"
 

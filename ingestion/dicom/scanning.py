@@ -222,7 +222,9 @@ class DataSetScanner:
             return "OB" if element.is_undefined_length else "OW"
         if vr == "US or OW":  # PS3.3 C.11.1.1.1: one entry is a number, more are a table
             descriptor = data_set.values.get(elements.LUT_DESCRIPTOR, b"")
-            is_single = len(descriptor) >= 2 and data_set.encoding.unpack_word(descriptor, 0)[0] == 1
+            is_single = (
+                len(descriptor) >= 2 and data_set.encoding.unpack_word(descriptor, 0)[0] == 1
+            )
             return "US" if is_single else "OW"
         if vr == "US or SS or OW":
             return "OW"
@@ -298,7 +300,9 @@ class DataSetScanner:
                 path = f"{data_set.path}{element.kind.tag:08X}/{len(items)}/"
                 items.append(self._read_item(data_set, path, length=length, stop=stop))
             elif tag != elements.ITEM_DELIMITATION_ITEM or length:
-                raise MalformedDataSet(f"sequence {element.kind.tag:08X} has something that is no item")
+                raise MalformedDataSet(
+                    f"sequence {element.kind.tag:08X} has something that is no item"
+                )
         if element.is_undefined_length:
             raise TruncatedDataSet(f"sequence {element.kind.tag:08X} is not closed")
         return sequence(items)

@@ -13,7 +13,15 @@ class Window:
     `data` and `position` are open to the scanner's inner loop.
     """
 
-    __slots__ = ("_passed_bytes", "_passed_bytes_max", "_reader", "base", "data", "position", "size")
+    __slots__ = (
+        "_passed_bytes",
+        "_passed_bytes_max",
+        "_reader",
+        "base",
+        "data",
+        "position",
+        "size",
+    )
 
     def __init__(self, reader: DataSetReader, passed_bytes_max: int) -> None:
         """Read the beginning of the data set.

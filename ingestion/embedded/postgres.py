@@ -51,8 +51,7 @@ def start_postgres(folder: Path, *, durable: bool, port: int | None = None) -> S
     killed supervisor left in the folder is ended. Not `durable` means that a crash of the
     machine may lose the cluster: for tests. Raises `Misconfigured`, `Unavailable`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    password = own_password(folder)
+    own_password(folder)
     binaries = postgres_binaries()
     identity = choose_identity(binaries, folder=folder)
     cluster, log = folder / "data", folder / "log"
@@ -74,7 +73,7 @@ def start_postgres(folder: Path, *, durable: bool, port: int | None = None) -> S
         )
     server = Server(
         name="PostgreSQL",
-        url=f"postgresql://{USER}:{password}@{LOOPBACK}:{chosen}/{DATABASE}",
+        url=postgres_url(folder, port=chosen),
         port=chosen,
         process=process,
         log=log,
@@ -88,6 +87,11 @@ def start_postgres(folder: Path, *, durable: bool, port: int | None = None) -> S
         server.stop()
         raise failure("PostgreSQL", log)
     return server
+
+
+def postgres_url(folder: Path, *, port: int) -> str:
+    """Where the server of this folder is, password and all."""
+    return f"postgresql://{USER}:{own_password(folder)}@{LOOPBACK}:{port}/{DATABASE}"
 
 
 def end_leftover(cluster: Path) -> None:

@@ -92,17 +92,19 @@ def end_processes(
     *,
     signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGKILL),
     within_seconds: float = 10.0,
-) -> None:
-    """End exactly these processes: each signal in turn to whoever is left, with a wait after.
+) -> int:
+    """End exactly these processes, and say how many still lived.
 
-    `within_seconds` bounds the wait after each signal.
+    Each signal goes in turn to whoever is left; `within_seconds` bounds the wait after each.
     """
     left = [mark for mark in marks if is_alive(mark)]
+    living = len(left)
     for number in signals:
         for mark in left:
             send_signal(mark.pid, number)
         wait_until(partial(_all_ended, left), within_seconds=within_seconds)
         left = [mark for mark in left if is_alive(mark)]
+    return living
 
 
 def send_signal(pid: int, number: signal.Signals, *, whole_group: bool = False) -> None:

@@ -47,6 +47,7 @@ class Server:
 
 def own_password(folder: Path) -> str:
     """The password kept with a server's data; made on first use, mode 0600."""
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "password"
     if not file.exists():
         write_private(file, secrets.token_urlsafe(24))

@@ -42,7 +42,6 @@ def start_valkey(folder: Path, *, durable: bool, port: int | None = None) -> Ser
     `durable` keeps an append-only file, synced every second. Raises `Misconfigured` without
     a binary and `Unavailable` when it does not start.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     password = own_password(folder)
     chosen = choose_port() if port is None else port
     settings = SETTINGS.format(
@@ -56,7 +55,7 @@ def start_valkey(folder: Path, *, durable: bool, port: int | None = None) -> Ser
         )
     server = Server(
         name="Valkey",
-        url=f"redis://:{password}@{LOOPBACK}:{chosen}/0",
+        url=valkey_url(folder, port=chosen),
         port=chosen,
         process=process,
         log=log,
@@ -70,6 +69,11 @@ def start_valkey(folder: Path, *, durable: bool, port: int | None = None) -> Ser
         server.stop()
         raise failure("Valkey", log)
     return server
+
+
+def valkey_url(folder: Path, *, port: int) -> str:
+    """Where the server of this folder is, password and all."""
+    return f"redis://:{own_password(folder)}@{LOOPBACK}:{port}/0"
 
 
 def valkey_binary() -> str:

@@ -1,0 +1,25 @@
+"""How gunicorn serves the web, embedded or in an image (`-c python:…`).
+
+Threads, because a request may wait for an object store; no access log, because a QIDO-RS
+query names patients in its URL (the application logs requests without the query).
+"""
+
+import os
+from pathlib import Path
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the workers' heartbeat, not a file of ours
+
+worker_class = "gthread"
+workers = 2
+threads = 8
+timeout = 60
+graceful_timeout = 10
+keepalive = 15
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True
+# A heartbeat on a slow disk would get workers killed.
+worker_tmp_dir = (
+    str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) else None
+)

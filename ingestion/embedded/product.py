@@ -1,0 +1,157 @@
+"""The table of what runs: every process of the product, its environment, and where it is."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ingestion.embedded.ports import LOOPBACK, accepts
+from ingestion.embedded.readiness import answers_ok, flower_sees_a_worker
+from ingestion.embedded.supervisor import ProcessPlan, Tier
+
+ROOT = Path(__file__).parents[2]
+# Not the servers' well-known ports: whoever installs those later wants them.
+PREFERRED_PORTS = {
+    "web": 8000,
+    "dimse": 11112,
+    "flower": 5555,
+    "postgres": 15432,
+    "valkey": 16379,
+}
+QUEUES = "ingest,revisions,deliver,housekeeping"
+AE_TITLE = "INGEST"
+ADMIN = "admin"
+FLOWER_USER = "flower"
+# What suits one machine of one's own; whoever sets one of these keeps it.
+SUITS_ONE_MACHINE = {
+    "INGESTION_DIMSE_ANY_CALLING_AE_FROM_LOOPBACK": "true",
+    "INGESTION_OUTBOUND_ALLOW_PRIVATE_ADDRESSES": "true",
+    "INGESTION_LOG_FORMAT": "console",
+    "INGESTION_DIMSE_PROCESSES": "2",
+    "INGESTION_DIMSE_DRAIN_SECONDS": "5",
+}
+
+# Starts a command in the product's environment, its output behind its name.
+Start = Callable[[str, list[str]], subprocess.Popen[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Everything one run of the product is made of, before it starts."""
+
+    state_folder: Path
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+
+    @property
+    def web_url(self) -> str:
+        """The web's root, without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.ports['web']}"
+
+    @property
+    def flower_credentials(self) -> str:
+        """User and password of Flower, with a colon between."""
+        return f"{FLOWER_USER}:{self.secrets['flower_password']}"
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The environment of every process: what was given wins, but for where we listen."""
+        return {
+            **SUITS_ONE_MACHINE,
+            "INGESTION_SECRET_KEY": self.secrets["secret_key"],
+            "FLOWER_BASIC_AUTH": self.flower_credentials,
+            "PYTHONUNBUFFERED": "1",
+            **given,
+            "INGESTION_STATE_FOLDER": str(self.state_folder),
+            "INGESTION_DIMSE_HOST": LOOPBACK,
+            "INGESTION_DIMSE_PORT": str(self.ports["dimse"]),
+        }
+
+    def preparations(self) -> dict[str, list[str]]:
+        """Commands that run to their end, in order, before anything serves."""
+        return {
+            "migrate": _python("manage.py", "migrate", "--no-input", "--verbosity", "0"),
+            "bootstrap": _python("manage.py", "bootstrap"),
+        }
+
+    def bootstrap_secrets(self) -> dict[str, str]:
+        """What only the preparations are told."""
+        return {
+            "INGESTION_BOOTSTRAP_ADMIN_PASSWORD": self.secrets["admin_password"],
+            "INGESTION_BOOTSTRAP_TOKEN": self.secrets["token"],
+        }
+
+    def plans(self, start: Start) -> list[ProcessPlan]:
+        """The table of processes."""
+        web, dimse, flower = (self.ports[name] for name in ("web", "dimse", "flower"))
+        sees_worker = partial(flower_sees_a_worker, flower, credentials=self.flower_credentials)
+        table: tuple[tuple[str, Tier, list[str], Callable[[], bool]], ...] = (
+            ("web", Tier.EDGE, self._web(), partial(answers_ok, web, "/health/ready")),
+            ("dimse", Tier.EDGE, _python("manage.py", "dimse"), partial(accepts, dimse)),
+            ("worker", Tier.WORKER, _celery("worker", "-E", "-Q", QUEUES, "-c", "2"), _at_once),
+            ("beat", Tier.WORKER, _celery("beat", "-s", str(self._schedule)), _at_once),
+            ("flower", Tier.WORKER, self._flower(), sees_worker),
+        )
+        return [
+            ProcessPlan(
+                name=name, tier=tier, start=partial(start, name, command), is_ready=is_ready
+            )
+            for name, tier, command, is_ready in table
+        ]
+
+    def endpoints(self) -> dict[str, object]:
+        """What scripts are told, in `endpoints.json`."""
+        return {
+            "ready": True,
+            "dicomweb": f"{self.web_url}/dicomweb",
+            "admin": f"{self.web_url}/admin/",
+            "admin_user": ADMIN,
+            "admin_password": self.secrets["admin_password"],
+            "token": self.secrets["token"],
+            "dimse": {"host": LOOPBACK, "port": self.ports["dimse"], "ae_title": AE_TITLE},
+            "flower": f"http://{LOOPBACK}:{self.ports['flower']}/",
+            "metrics": f"{self.web_url}/metrics",
+        }
+
+    def table(self) -> str:
+        """What the person at the terminal is told."""
+        rows = {
+            "Web": f"{self.web_url}/",
+            "DICOMweb": f"{self.web_url}/dicomweb",
+            "API token": self.secrets["token"],
+            "Admin": f"{self.web_url}/admin/   {ADMIN} / {self.secrets['admin_password']}",
+            "DIMSE": f"{AE_TITLE}@{LOOPBACK}:{self.ports['dimse']}",
+            "Flower": f"http://{LOOPBACK}:{self.ports['flower']}/   "
+            + self.flower_credentials.replace(":", " / "),
+            "Data": str(self.state_folder),
+            "Stop": "Ctrl-C",
+        }
+        lines = [f"    {name:<10} {value}" for name, value in rows.items()]
+        return "\n".join(["  Imaging Ingestion is ready.", "", *lines])
+
+    @property
+    def _schedule(self) -> Path:
+        return self.state_folder / "beat-schedule"
+
+    def _web(self) -> list[str]:
+        return _python(
+            *("-m", "gunicorn", "-c", "python:ingestion.embedded.gunicorn_settings"),
+            *("--bind", f"{LOOPBACK}:{self.ports['web']}", "ingestion.wsgi:application"),
+        )
+
+    def _flower(self) -> list[str]:
+        return _celery("flower", f"--address={LOOPBACK}", f"--port={self.ports['flower']}")
+
+
+def _at_once() -> bool:
+    """Flower is ready once it sees the worker; beat needs nothing but the broker."""
+    return True
+
+
+def _python(*words: str) -> list[str]:
+    return [sys.executable, *words]
+
+
+def _celery(*words: str) -> list[str]:
+    return _python("-m", "celery", "-A", "workers", *words)

@@ -53,21 +53,15 @@ def build_ct(
         series_instance_uid or new_uid(),
         sop_instance_uid=sop_instance_uid or new_uid(),
     )
-    _add_pixels(
-        dataset, rows, columns=columns, transfer_syntax_uid=UID(transfer_syntax_uid)
-    )
+    _add_pixels(dataset, rows, columns=columns, transfer_syntax_uid=UID(transfer_syntax_uid))
     for tag, vr, value in extra:
         if value is not None:
             dataset.add_new(tag, vr, value)
         elif tag in dataset:
             del dataset[tag]
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = UID(
-        dataset.get("SOPClassUID", CTImageStorage)
-    )
-    dataset.file_meta.MediaStorageSOPInstanceUID = UID(
-        dataset.get("SOPInstanceUID", new_uid())
-    )
+    dataset.file_meta.MediaStorageSOPClassUID = UID(dataset.get("SOPClassUID", CTImageStorage))
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(dataset.get("SOPInstanceUID", new_uid()))
     dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     return dataset
 
@@ -93,9 +87,7 @@ def data_set_bytes(dataset: Dataset, transfer_syntax_uid: str = "") -> bytes:
     return compressor.compress(encoded) + compressor.flush()
 
 
-def _add_patient_and_study(
-    dataset: Dataset, patient_name: str, study_instance_uid: str
-) -> None:
+def _add_patient_and_study(dataset: Dataset, patient_name: str, study_instance_uid: str) -> None:
     dataset.PatientName = patient_name
     dataset.PatientID = "P-1001"
     dataset.PatientBirthDate = "19700102"
@@ -126,9 +118,7 @@ def _add_series_and_image(
     dataset.RescaleSlope = "1"
 
 
-def _add_pixels(
-    dataset: Dataset, rows: int, *, columns: int, transfer_syntax_uid: UID
-) -> None:
+def _add_pixels(dataset: Dataset, rows: int, *, columns: int, transfer_syntax_uid: UID) -> None:
     dataset.Rows = rows
     dataset.Columns = columns
     dataset.SamplesPerPixel = 1
@@ -137,9 +127,7 @@ def _add_pixels(
     dataset.BitsStored = 12
     dataset.HighBit = 11
     dataset.PixelRepresentation = 0
-    pixels = bytes(index & 0xFF for index in range(256)) * (
-        rows * columns * 2 // 256 + 1
-    )
+    pixels = bytes(index & 0xFF for index in range(256)) * (rows * columns * 2 // 256 + 1)
     pixels = pixels[: rows * columns * 2]
     if transfer_syntax_uid.is_compressed and not transfer_syntax_uid.is_deflated:
         dataset.add_new(0x7FE00010, "OB", encapsulate([pixels]))

@@ -105,26 +105,21 @@ def _claimed(claim: str, parameters: dict[str, object]) -> list[str]:
 
 def _register(ids: list[str]) -> dict[UUID, Outcome]:
     """Judge and write one batch inside the caller's transaction."""
-    batch = {"ids": ids}
     with connection.cursor() as cursor:
-        cursor.execute(sql.SERIALIZE_STUDIES, batch)
-        cursor.execute(sql.JUDGE, batch)
+        sql.run(cursor, sql.JUDGING, ids)
         judged = cursor.fetchall()
         counts = Counter(Outcome(outcome) for _, outcome, _ in judged)
         accepted = sum(counts[outcome] for outcome in ACCEPTED)
         if accepted:
-            cursor.execute(sql.RECORD_CONFLICTS, batch)
-            cursor.execute(sql.WRITE, batch)
-            cursor.execute(sql.UPSERT_INSTANCES, batch)
+            sql.run(cursor, sql.WRITING, ids)
             if cursor.rowcount != accepted:
                 raise _Raced
-            cursor.execute(sql.RECORD_CONFLICTS, batch)
             if any(known and outcome == Outcome.REGISTERED for _, outcome, known in judged):
-                cursor.execute(sql.RECOUNT, batch)
+                sql.run(cursor, ["recount"], ids)
         elif counts[Outcome.KEPT_FIRST]:
-            cursor.execute(sql.RETIRE, batch)
+            sql.run(cursor, ["retire"], ids)
         if counts[Outcome.DUPLICATE]:
-            cursor.execute(sql.DROP_DUPLICATE_DOCUMENTS, batch)
+            sql.run(cursor, ["drop_duplicate_documents"], ids)
     if accepted:
         transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
     log.info("registered", **{outcome.value: count for outcome, count in counts.items()})

@@ -1,8 +1,14 @@
 """The SQL of registration: set-based statements over one batch of receipts.
 
-Every statement takes the ids of the batch's receipts and works inside one transaction.
-Study rows are locked first and in one order, so that registrars never wait in a circle.
+Every prepared statement takes the ids of the batch's receipts as its one parameter and
+works inside one transaction. Studies are locked first and in one order, so that registrars
+never wait in a circle.
 """
+
+from collections.abc import Sequence
+from weakref import WeakSet
+
+from django.db.backends.utils import CursorWrapper
 
 from ingestion.models.columns import SeriesAttributes, StudyAttributes
 
@@ -54,7 +60,7 @@ ORDER BY storage_space_id, id FOR UPDATE
 SERIALIZE_STUDIES = """
 SELECT pg_advisory_xact_lock(hashtextextended(study, 0)) FROM (
     SELECT DISTINCT storage_space_id || '/' || study_instance_uid AS study
-    FROM ingestion_receipt WHERE id = ANY(%(ids)s::uuid[]) ORDER BY 1
+    FROM ingestion_receipt WHERE id = ANY($1) ORDER BY 1
 ) AS studies
 """
 
@@ -68,7 +74,7 @@ WITH batch AS (
            first_value(r.data_set_sha256) OVER same = r.data_set_sha256
            AND first_value(r.series_instance_uid) OVER same = r.series_instance_uid
            AND first_value(r.study_instance_uid) OVER same = r.study_instance_uid AS as_first
-    FROM ingestion_receipt r WHERE r.id = ANY(%(ids)s::uuid[])
+    FROM ingestion_receipt r WHERE r.id = ANY($1)
     WINDOW same AS (PARTITION BY r.storage_space_id, r.sop_instance_uid ORDER BY r.id)
 ), judged AS (
     SELECT b.id, i.id IS NOT NULL AS known, CASE
@@ -111,18 +117,18 @@ FROM ingestion_receipt r
 JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 JOIN ingestion_instance i
     ON i.storage_space_id = r.storage_space_id AND i.sop_instance_uid = r.sop_instance_uid
-WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'modified' AND i.deleted_at IS NULL
+WHERE r.id = ANY($1) AND r.outcome = 'modified' AND i.deleted_at IS NULL
 UNION ALL
 SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_set_sha256,
        r.document_id, 'kept_first', now(), now() + sp.retention_days * interval '1 day'
 FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
-WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'kept_first'
+WHERE r.id = ANY($1) AND r.outcome = 'kept_first'
 """
 
 # A duplicate's header document says nothing new.
 DROP_DUPLICATE_DOCUMENTS = """
 DELETE FROM ingestion_headerdocument d USING ingestion_receipt r
-WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'duplicate' AND d.id = r.document_id
+WHERE r.id = ANY($1) AND r.outcome = 'duplicate' AND d.id = r.document_id
   AND NOT EXISTS (SELECT FROM ingestion_instance i WHERE i.document_id = d.id)
 """
 
@@ -141,7 +147,7 @@ def _kept(table: str, column: str) -> str:
     return f"{column} = COALESCE({new}, {table}.{column})"
 
 
-_ACCEPTED = "r.id = ANY(%(ids)s::uuid[]) AND r.outcome IN ('registered', 'modified')"
+_ACCEPTED = "r.id = ANY($1) AND r.outcome IN ('registered', 'modified')"
 
 RECORD_CONFLICTS = f"""
 WITH observed AS (
@@ -240,7 +246,7 @@ FROM (
 COUNT_SERIES = f"""
 UPDATE ingestion_series se SET number_of_instances = number_of_instances + new.amount
 FROM (SELECT se.id, count(*) AS amount {_PLACED}
-      WHERE r.id = ANY(%(ids)s::uuid[]) AND r.outcome = 'registered' GROUP BY se.id) AS new
+      WHERE r.id = ANY($1) AND r.outcome = 'registered' GROUP BY se.id) AS new
 WHERE se.id = new.id
 """
 
@@ -287,7 +293,7 @@ WITH affected AS (
     SELECT DISTINCT st.id FROM ingestion_receipt r
     JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
         AND st.study_instance_uid = r.study_instance_uid
-    WHERE r.id = ANY(%(ids)s::uuid[])
+    WHERE r.id = ANY($1)
 ), series AS (
     UPDATE ingestion_series se SET number_of_instances = (
         SELECT count(*) FROM ingestion_instance i
@@ -302,14 +308,59 @@ UPDATE ingestion_study st SET
 WHERE st.id IN (SELECT id FROM affected)
 """
 
-WRITE = ";".join(
-    (
-        RETIRE,
-        UPSERT_STUDIES,
-        UPSERT_SERIES,
-        COUNT_STUDIES,
-        COUNT_SERIES,
-        RECORD_CHANGES,
-        RECORD_EVENTS,
-    )
+_PREPARED = {
+    "serialize_studies": SERIALIZE_STUDIES,
+    "judge": JUDGE,
+    "retire": RETIRE,
+    "record_conflicts": RECORD_CONFLICTS,
+    "upsert_studies": UPSERT_STUDIES,
+    "upsert_series": UPSERT_SERIES,
+    "count_studies": COUNT_STUDIES,
+    "count_series": COUNT_SERIES,
+    "record_changes": RECORD_CHANGES,
+    "record_events": RECORD_EVENTS,
+    "upsert_instances": UPSERT_INSTANCES,
+    "recount": RECOUNT,
+    "drop_duplicate_documents": DROP_DUPLICATE_DOCUMENTS,
+}
+JUDGING = ("serialize_studies", "judge")
+WRITING = (
+    "retire",
+    "record_conflicts",  # against the values held so far …
+    "upsert_studies",
+    "record_conflicts",  # … and against the new ones
+    "upsert_series",
+    "count_studies",
+    "count_series",
+    "record_changes",
+    "record_events",
+    "upsert_instances",
 )
+
+# Planned once per connection, as written: from the batch's receipts outward, by key. A plan
+# made while the tables are empty would otherwise read them whole until the next ANALYZE.
+_PLANNING = """
+SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+SET LOCAL join_collapse_limit = 1; SET LOCAL from_collapse_limit = 1;
+"""
+_prepared: WeakSet[object] = WeakSet()
+
+
+def run(cursor: CursorWrapper, names: Sequence[str], ids: Sequence[str]) -> None:
+    """Run statements over a batch in one round trip; the cursor holds the last one's result."""
+    if cursor.connection not in _prepared:
+        _prepare(cursor)
+    calls = ";".join(f"EXECUTE registration_{name}(%(ids)s::uuid[])" for name in names)
+    cursor.execute(_PLANNING + calls, {"ids": list(ids)})
+
+
+def _prepare(cursor: CursorWrapper) -> None:
+    """Let the connection know the statements. A failed transaction does not undo it."""
+    cursor.execute(
+        ";".join(
+            f"PREPARE registration_{name} (uuid[]) AS {statement}"
+            for name, statement in _PREPARED.items()
+        )
+    )
+    _prepared.add(cursor.connection)

@@ -119,6 +119,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENVIRONMENT.https_only
 SECURE_SSL_REDIRECT = ENVIRONMENT.https_only
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]  # probes come from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https_only else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https_only
 if ENVIRONMENT.trust_forwarded_headers:
@@ -155,6 +156,8 @@ UNFOLD = {
     "SITE_TITLE": "Imaging Ingestion",
     "SITE_HEADER": "Imaging Ingestion",
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "SIDEBAR": {"navigation": "ingestion.admin.navigation.navigation"},
 }
 
 LOGGING_CONFIG = None

@@ -22,7 +22,7 @@ LIST_MILLISECONDS_MAX = 5000
 QUERY_CANCELED = "57014"  # SQLSTATE, PostgreSQL appendix A
 
 UID_PREFIX = re.compile(r"[0-9]+(\.[0-9]*)+")
-UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 ANY_TEXT = re.compile(r".{1,64}")
 
 M = TypeVar("M", bound=Model)

@@ -1,13 +1,27 @@
 """The admin class that every screen builds on, with types that unfold does not ship."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
+
+    def display(
+        *,
+        description: str,
+        boolean: bool | None = None,
+        empty_value: str | None = None,
+        label: bool | Mapping[str, str] | None = None,
+    ) -> Callable[[F], F]:
+        """Name a column; `label` paints its values, by value."""
+
 else:
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
+    from unfold.decorators import display
 
     class ModelAdmin(UnfoldModelAdmin):
         """unfold's ModelAdmin; the type parameter means something to type checkers only."""
@@ -16,13 +30,13 @@ else:
             return cls
 
 
-__all__ = ["ModelAdmin", "ReadOnly"]
+__all__ = ["ModelAdmin", "ReadOnly", "display"]
 
 
 class ReadOnly:
     """Mixed in before the admin class: records that nobody adds, edits or deletes by hand."""
 
-    actions: ClassVar[Any] = ()
+    actions: Any = ()
     show_history = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002

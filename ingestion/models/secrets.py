@@ -39,6 +39,9 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]  # generic in stubs only
     """A JSON object that the database holds only encrypted."""
 
+    _pyi_private_set_type: Any  # read by django-stubs: text in the database, JSON in Python
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: str | None, *_: object) -> Any:
         return json.loads(decrypted(value)) if value else {}
 

@@ -1,0 +1,48 @@
+"""Related rows on a page: small tables and links, read-only and bounded."""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+ROWS_MAX = 100
+
+
+def change_link(model: type[Model], pk: object, text: object) -> SafeString:
+    """A link to the page of one row."""
+    return format_html('<a class="text-link" href="{}">{}</a>', _address(model, "change", pk), text)
+
+
+def list_link(model: type[Model], text: object, **lookups: object) -> SafeString:
+    """A link to the list of the rows that these lookups select; `q` is the search box."""
+    query = urlencode(lookups)
+    return format_html(
+        '<a class="text-link" href="{}?{}">{}</a>', _address(model, "changelist"), query, text
+    )
+
+
+def rows_table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, more: SafeString | None = None
+) -> SafeString:
+    """A table of at most `ROWS_MAX` rows; when there are others, `more` leads to them.
+
+    Give one row more than `ROWS_MAX` at most: it only tells that there are others.
+    """
+    listed = list(rows)
+    return render_to_string(
+        "ingestion/rows_table.html",
+        {
+            "headers": headers,
+            "rows": listed[:ROWS_MAX],
+            "has_more": len(listed) > ROWS_MAX,
+            "more": more,
+        },
+    )
+
+
+def _address(model: type[Model], view: str, *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=arguments)

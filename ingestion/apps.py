@@ -1,5 +1,7 @@
 """The Django application that holds the manifest."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class IngestionConfig(AppConfig):
 
     name = "ingestion"
     verbose_name = "Ingestion"
+
+    def ready(self) -> None:
+        """Register the system checks; they need the models."""
+        import_module("ingestion.checks")

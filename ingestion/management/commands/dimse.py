@@ -12,9 +12,9 @@ class Command(BaseCommand):
     """Takes associations until SIGTERM or SIGINT, then lets them finish."""
 
     help = "Run the DIMSE service (C-ECHO, C-STORE) until SIGTERM or SIGINT."
-    requires_system_checks: list[str] = []  # checks open database connections before the fork
+    requires_system_checks = ()  # checks open database connections before the fork
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         """Serve. A taken port or a bad address ends with a message."""
         try:
             serve_dimse()

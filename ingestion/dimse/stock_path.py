@@ -1,0 +1,275 @@
+"""The stock data path: pynetdicom reads everything; policy, services and custody are ours.
+
+Slower than `association`, and an object passes through memory. Two things differ for
+peers: an unknown command field is answered by an A-ABORT, and aborts carry pynetdicom's
+reasons. Overrides what pynetdicom 3.0 calls private, each for a reason given here.
+"""
+
+import socket
+import time
+import uuid
+
+import structlog
+from pydicom.uid import UID
+from pynetdicom import AE, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.association import Association as Reactor
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import C_STORE, DIMSEPrimitive
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import AssociationSocket
+
+from ingestion.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from ingestion.dimse.association import House
+from ingestion.dimse.association_end import Outcome, log_end
+from ingestion.dimse.association_request import (
+    ASSOCIATE_RQ_BYTES_MAX,
+    AssociationRequest,
+    ProposedContext,
+)
+from ingestion.dimse.commands import Request
+from ingestion.dimse.data_path import prepare_connection
+from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted, negotiate
+from ingestion.dimse.operations import Conversation, Tally
+from ingestion.dimse.services import begin_operation
+from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
+
+log = structlog.get_logger(__name__)
+
+# PS3.7 Table E.1-1, Command Field.
+_COMMAND_FIELDS = {
+    "C-STORE": 0x0001,
+    "C-GET": 0x0010,
+    "C-FIND": 0x0020,
+    "C-MOVE": 0x0021,
+    "C-ECHO": 0x0030,
+    "N-EVENT-REPORT": 0x0100,
+    "N-GET": 0x0110,
+    "N-SET": 0x0120,
+    "N-ACTION": 0x0130,
+    "N-CREATE": 0x0140,
+    "N-DELETE": 0x0150,
+}
+
+
+class StockAssociation:
+    """An accepted connection that pynetdicom serves. The same promises as `Association`."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        peer_address: str,
+        *,
+        house: House,
+        turned_away: Rejection | None = None,
+    ) -> None:
+        self._connection = connection
+        self._peer_address = peer_address
+        self._house = house
+        self._turned_away = turned_away
+        self._association_id = uuid.uuid4().hex
+        self._request: AssociationRequest | None = None
+        self._refusal = ""
+        self._tally = Tally()
+        self._reactor = _build_reactor(connection, house)
+        self._reactor.bind(evt.EVT_REQUESTED, self._decide)
+        self._reactor.bind(evt.EVT_ASYNC_OPS, _one_operation_at_a_time)
+
+    def run(self) -> None:
+        """Serve the association. Returns when the connection is closed; raises nothing."""
+        started = time.monotonic()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(association_id=self._association_id)
+        outcome = Outcome.BROKEN
+        try:
+            prepare_connection(
+                self._connection, timeout_seconds=self._house.network_timeout_seconds
+            )
+            self._reactor.run_reactor()
+            outcome = self._outcome()
+        except Exception:  # the outermost loop: one association never takes others with it
+            log.exception("association failed")
+        finally:
+            self._reactor.kill()
+            self._connection.close()
+            log_end(
+                outcome,
+                self._refusal,
+                peer_address=self._peer_address,
+                request=self._request,
+                tally=self._tally,
+                seconds=time.monotonic() - started,
+            )
+
+    def stop(self) -> None:
+        """Abort the association now."""
+        self._reactor.abort(block=False)
+
+    def _decide(self, event: evt.Event) -> None:
+        """Our policy, before pynetdicom negotiates: what it checks by itself is too little."""
+        self._request = request = _as_request(event.assoc)
+        try:
+            if self._turned_away is not None:
+                raise Refusal(self._turned_away, "limit of associations reached")
+            entity = self._house.admit(request, self._peer_address)
+        except Refusal as refusal:
+            self._refusal = f"{refusal.rejection.name}: {refusal}"
+            event.assoc.is_rejected = True
+            event.assoc.acse.send_reject(*refusal.rejection.value)
+            event.assoc.kill()
+            return
+        answered = negotiate(request, self._house.openness)
+        event.assoc.acceptor.supported_contexts = _supported(answered)
+        self._reactor.serve_with(
+            house=self._house,
+            tally=self._tally,
+            conversation=Conversation(
+                association_id=self._association_id,
+                calling_ae_title=request.calling_ae_title,
+                called_ae_title=request.called_ae_title,
+                peer_address=self._peer_address,
+                storage_space=entity.storage_space,
+            ),
+        )
+
+    def _outcome(self) -> Outcome:
+        reactor = self._reactor
+        if reactor.is_released:
+            return Outcome.RELEASED
+        if reactor.is_rejected:
+            return Outcome.REFUSED
+        if self._request is None:
+            return Outcome.PROBED if not reactor.is_aborted else Outcome.VIOLATED
+        return Outcome.VIOLATED if reactor.has_sent_abort() else Outcome.ABORTED_BY_PEER
+
+
+class _Reactor(Reactor):
+    """Serves requests by our operations, where pynetdicom aborts for what it does not know."""
+
+    def serve_with(self, *, house: House, conversation: Conversation, tally: Tally) -> None:
+        """What requests are served with; set once, when the association is admitted."""
+        self._house = house
+        self._conversation = conversation
+        self._tally = tally
+
+    def has_sent_abort(self) -> bool:
+        """Whether the association ended by an A-ABORT of ours."""
+        return bool(self._sent_abort)
+
+    def _serve_request(self, msg: DIMSEPrimitive, context_id: int) -> None:
+        context = self._accepted_cx.get(context_id)
+        if context is None or not msg.is_valid_request:
+            self.abort()
+            return
+        data_set = _data_set(msg)
+        operation = begin_operation(
+            _as_service_request(msg, has_data_set=bool(data_set)),
+            AnsweredContext(
+                context_id,
+                abstract_syntax=str(context.abstract_syntax),
+                transfer_syntax=str(context.transfer_syntax[0]),
+                result=ContextResult.ACCEPTANCE,
+            ),
+            conversation=self._conversation,
+            take_custody=self._house.take_custody,
+            tally=self._tally,
+        )
+        operation.write(data_set)
+        for control, fragment in command_fragments(
+            operation.finish(), self.requestor.maximum_length or 0
+        ):
+            primitive = P_DATA()
+            primitive.presentation_data_value_list = [(context_id, bytes([control]) + fragment)]
+            self.dul.send_pdu(primitive)
+
+
+class _Messages(DIMSEServiceProvider):
+    """Ends the association for a command set that cannot be read; pynetdicom's thread dies."""
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        try:
+            super().receive_primitive(primitive)
+        except (KeyError, AttributeError, ValueError, TypeError, OSError):
+            self.dul.event_queue.put("Evt19")  # PS3.8 Table 9-10: invalid PDU
+
+
+class _BoundedSocket(AssociationSocket):
+    """Reads no PDU above the limits; pynetdicom reads any length that a peer states."""
+
+    pdu_bytes_max = ASSOCIATE_RQ_BYTES_MAX
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        if nr_bytes > self.pdu_bytes_max:
+            raise OSError("PDU above the maximum length")
+        received: bytearray = super().recv(nr_bytes)
+        return received
+
+
+def _build_reactor(connection: socket.socket, house: House) -> _Reactor:
+    entity = AE()
+    entity.acse_timeout = house.artim_timeout_seconds
+    entity.network_timeout = house.network_timeout_seconds
+    reactor = _Reactor(entity, MODE_ACCEPTOR)
+    reactor.dimse = _Messages(reactor)
+    bounded = _BoundedSocket(reactor, client_socket=connection)
+    bounded.pdu_bytes_max = max(ASSOCIATE_RQ_BYTES_MAX, house.pdu_bytes_max)
+    reactor.set_socket(bounded)
+    reactor.acceptor.maximum_length = house.pdu_bytes_max
+    reactor.acceptor.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    reactor.acceptor.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    return reactor
+
+
+def _as_request(reactor: Reactor) -> AssociationRequest:
+    primitive = reactor.requestor.primitive
+    assert primitive is not None  # the event that brings us here carries it
+    return AssociationRequest(
+        protocol_version=1,  # pynetdicom does not hand it on
+        called_ae_title=primitive.called_ae_title,
+        calling_ae_title=primitive.calling_ae_title,
+        application_context_name=str(primitive.application_context_name),
+        contexts=tuple(
+            ProposedContext(
+                int(context.context_id or 0),
+                str(context.abstract_syntax),
+                tuple(str(uid) for uid in context.transfer_syntax),
+            )
+            for context in primitive.presentation_context_definition_list
+        ),
+        pdu_bytes_max=reactor.requestor.maximum_length or 0,
+        proposes_asynchronous_operations=reactor.requestor.asynchronous_operations != (1, 1),
+        implementation_version_name=reactor.requestor.implementation_version_name or "",
+    )
+
+
+def _supported(answered: tuple[AnsweredContext, ...]) -> list[PresentationContext]:
+    """What pynetdicom shall accept: per abstract syntax the transfer syntaxes that we chose."""
+    chosen: dict[str, list[str]] = {}
+    for context in accepted(answered).values():
+        chosen.setdefault(context.abstract_syntax, []).append(context.transfer_syntax)
+    return [build_context(abstract, syntaxes) for abstract, syntaxes in chosen.items()]
+
+
+def _as_service_request(msg: DIMSEPrimitive, *, has_data_set: bool) -> Request:
+    return Request(
+        command_field=_COMMAND_FIELDS[msg.msg_type],
+        message_id=int(msg.MessageID or 0),
+        sop_class_uid=_uid(msg, "AffectedSOPClassUID", "RequestedSOPClassUID"),
+        sop_instance_uid=_uid(msg, "AffectedSOPInstanceUID", "RequestedSOPInstanceUID"),
+        has_data_set=has_data_set,
+    )
+
+
+def _uid(msg: DIMSEPrimitive, *keywords: str) -> str:
+    return next((str(value) for value in (getattr(msg, k, None) for k in keywords) if value), "")
+
+
+def _data_set(msg: DIMSEPrimitive) -> memoryview:
+    if isinstance(msg, C_STORE) and msg.DataSet is not None:
+        return memoryview(msg.DataSet.getvalue())
+    return memoryview(b"")
+
+
+def _one_operation_at_a_time(_event: evt.Event) -> tuple[int, int]:
+    return 1, 1

@@ -154,4 +154,6 @@ def _python(*words: str) -> list[str]:
 
 
 def _celery(*words: str) -> list[str]:
-    return _python("-m", "celery", "-A", "workers", *words)
+    # Root may run the worker here: its queue is private, and holds no pickles.
+    quiet = ("-W", "ignore:You're running the worker with superuser")
+    return _python(*quiet, "-m", "celery", "-q", "-A", "workers", *words)

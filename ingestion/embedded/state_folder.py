@@ -33,6 +33,7 @@ class StateFolder:
         """Make the folder if need be."""
         self.path = path.resolve()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.path / "static").mkdir(exist_ok=True)  # the web looks there, and warns if it cannot
 
     @contextmanager
     def held(self) -> Iterator[None]:

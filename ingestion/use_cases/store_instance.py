@@ -144,6 +144,11 @@ class IncomingInstance:
     ) -> None:
         self._spool.close()
 
+    @property
+    def file_meta(self) -> FileMeta | None:
+        """What the object said of itself so far: also of one that is refused later."""
+        return self._meta
+
     def write(self, buffer: bytes | bytearray | memoryview) -> None:
         """Take the next bytes; they are copied. Raises `LimitExceeded`, `OutOfSpace`."""
         self._spool.write(buffer)

@@ -1,0 +1,95 @@
+"""The one place where errors become HTTP: a status, a small JSON body, never a traceback.
+
+Source: PS3.18 8.5 (status codes), Table 10.5.3-1.
+"""
+
+from typing import Any
+
+import orjson
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+
+from ingestion.errors import (
+    DatabaseUnavailable,
+    IngestionError,
+    InvalidInstance,
+    InvalidRequest,
+    LimitExceeded,
+    NotAcceptable,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    ObjectMissing,
+    OutOfSpace,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+CHALLENGE = 'Bearer realm="dicomweb"'
+
+# The most specific class that is listed decides.
+STATUS: dict[type[IngestionError], int] = {
+    IngestionError: 500,
+    InvalidInstance: 409,
+    InvalidRequest: 400,
+    NotAcceptable: 406,
+    UnsupportedMediaType: 415,
+    LimitExceeded: 413,
+    NotAuthenticated: 401,
+    NotPermitted: 403,
+    NotFound: 404,
+    Unavailable: 503,
+    # PS3.18 knows no 507; 503 with Retry-After is what its clients understand.
+    OutOfSpace: 503,
+    ObjectMissing: 500,
+}
+
+_FOREIGN: tuple[tuple[type[Exception], type[IngestionError], str], ...] = (
+    (exceptions.NotAuthenticated, NotAuthenticated, "a bearer token is required"),
+    (exceptions.AuthenticationFailed, NotAuthenticated, "the bearer token is not valid"),
+    (exceptions.PermissionDenied, NotPermitted, "the token does not permit this"),
+    (PermissionDenied, NotPermitted, "the token does not permit this"),
+    (Http404, NotFound, "there is no such resource"),
+    (OperationalError, DatabaseUnavailable, "the database did not answer"),
+    (InterfaceError, DatabaseUnavailable, "the database did not answer"),
+)
+
+
+def status_of(error: IngestionError) -> int:
+    """The HTTP status of an error."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def exception_handler(error: Exception, _context: dict[str, Any]) -> HttpResponse | None:
+    """REST framework's hook; None leaves what nobody foresaw to Django's own 500."""
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return problem(405, "method-not-allowed", "this resource does not have this method")
+    for kind, ours, detail in _FOREIGN:
+        if isinstance(error, kind):
+            error = ours(detail)
+            break
+    if isinstance(error, exceptions.APIException):
+        return problem(error.status_code, error.default_code, "the request was not understood")
+    if not isinstance(error, IngestionError):
+        return None
+    status = status_of(error)
+    if status >= 500:
+        log.error("request failed", code=error.code, detail=str(error))
+    response = problem(status, error.code, str(error))
+    if status == 401:
+        response["WWW-Authenticate"] = CHALLENGE
+    if status == 503:
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def problem(status: int, code: str, detail: str) -> HttpResponse:
+    """An error's answer. `detail` names the rule, never a value of a patient."""
+    body = orjson.dumps({"code": code, "detail": detail})
+    return HttpResponse(body, status=status, content_type="application/json")

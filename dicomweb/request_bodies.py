@@ -1,0 +1,67 @@
+"""The body of a request as a stream, whole or refused.
+
+Django shows an empty body when there is no Content-Length, as with chunked transfer coding;
+a server that marks its input as terminated is therefore read directly.
+Source: PEP 3333; the `wsgi.input_terminated` convention; RFC 9112 6.3 and 8.
+"""
+
+from typing import Protocol
+
+from django.http import HttpRequest
+from gunicorn.http.errors import ParseException
+
+from ingestion.errors import InvalidMultipart, LimitExceeded
+
+# A reset connection is an OSError; broken chunks have a tree of the server's own.
+_BROKEN = (OSError, ParseException)
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class RequestBody:
+    """Reads a body to its end.
+
+    Raises `LimitExceeded` when it grows beyond the limit, `InvalidMultipart` when the client
+    is gone before it was complete.
+    """
+
+    def __init__(self, stream: _Stream, *, length: int | None, bytes_max: int) -> None:
+        """`length` is None when the transfer coding marks the end."""
+        self._stream = stream
+        self._length = length
+        self._bytes_max = bytes_max
+        self._count = 0
+        if length is not None:
+            self._check(length)
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none only at the end."""
+        if self._length is not None:
+            size = min(size, self._length - self._count)
+        try:
+            received = self._stream.read(size) if size else b""
+        except _BROKEN as error:
+            raise InvalidMultipart(
+                f"the body was cut off after {self._count} bytes ({type(error).__name__})"
+            ) from error
+        self._count += len(received)
+        if not received and self._length is not None and self._count < self._length:
+            raise InvalidMultipart(f"the body ends after {self._count} of {self._length} bytes")
+        self._check(self._count)
+        return received
+
+    def _check(self, size_bytes: int) -> None:
+        if size_bytes > self._bytes_max:
+            raise LimitExceeded(f"the request has more than request_bytes_max = {self._bytes_max}")
+
+
+def request_body(request: HttpRequest, *, bytes_max: int) -> RequestBody:
+    """The body of a request that nothing has read yet. Raises `LimitExceeded`."""
+    environ = request.META
+    text = environ.get("CONTENT_LENGTH") or ""
+    length = int(text) if text.isascii() and text.isdigit() else None
+    if length is None and not environ.get("wsgi.input_terminated"):
+        length = 0
+    return RequestBody(environ["wsgi.input"], length=length, bytes_max=bytes_max)

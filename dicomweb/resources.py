@@ -1,0 +1,39 @@
+"""The resources of the Studies Service: which transactions each one has.
+
+Source: PS3.18 Tables 10.1-1, 10.4.1-1, 10.5.1-1, 10.6.1-1.
+"""
+
+from dicomweb.retrieve import RetrieveMetadataTransaction, RetrieveTransaction
+from dicomweb.search import SearchTransaction
+from dicomweb.store import StoreTransaction
+from ingestion.dicom.attributes import Level
+
+
+class Studies(SearchTransaction, StoreTransaction):
+    """All studies."""
+
+    searched = Level.STUDY
+
+
+class Study(RetrieveTransaction, StoreTransaction):
+    """One study."""
+
+
+class SeriesSearch(SearchTransaction):
+    """All series, or those of a study."""
+
+    searched = Level.SERIES
+
+
+class InstanceSearch(SearchTransaction):
+    """All instances, or those of a study or series."""
+
+    searched = Level.IMAGE
+
+
+class Files(RetrieveTransaction):
+    """One series or one instance."""
+
+
+class Metadata(RetrieveMetadataTransaction):
+    """The metadata of a study, a series or an instance."""

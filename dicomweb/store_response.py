@@ -1,0 +1,61 @@
+"""The Store Instances Response Module, as JSON or XML, and the status that goes with it.
+
+Source: PS3.18 Annex I, Table 10.5.3-1.
+"""
+
+from dicomweb.links import Links
+from dicomweb.negotiation import DICOM_XML, Representation
+from dicomweb.store_session import StoreReport
+from ingestion.dicom.json_model import JsonDataSet, dumps, element
+from ingestion.dicom.xml_model import to_xml
+
+
+def store_status(report: StoreReport) -> int:
+    """200 when all were stored, 202 when some were, 409 when none."""
+    if not report.failed and not report.other_failures:
+        return 200
+    return 202 if report.stored else 409
+
+
+def store_response(
+    report: StoreReport, space_slug: str, *, links: Links, representation: Representation
+) -> bytes:
+    """The report in the representation chosen."""
+    data_set = _module(report, space_slug, links)
+    return to_xml(data_set) if representation is DICOM_XML else dumps(data_set)
+
+
+def _module(report: StoreReport, space_slug: str, links: Links) -> JsonDataSet:
+    """Table I.1-1. Sequences without items are left out, as their type 1C asks."""
+    studies = {stored.attributes.study_instance_uid for stored in report.stored}
+    address = links.study(space_slug, studies.pop()) if len(studies) == 1 else None
+    module: JsonDataSet = {"00081190": element("UR", address)}
+    sequences = {
+        "00081198": [
+            _reference(failed.sop_class_uid, failed.sop_instance_uid)
+            | {"00081197": element("US", failed.reason)}
+            for failed in report.failed
+        ],
+        "00081199": [
+            _reference(stored.attributes.sop_class_uid, stored.attributes.sop_instance_uid)
+            | {
+                "00081190": element(
+                    "UR",
+                    links.instance(
+                        space_slug,
+                        stored.attributes.study_instance_uid,
+                        series_instance_uid=stored.attributes.series_instance_uid,
+                        sop_instance_uid=stored.attributes.sop_instance_uid,
+                    ),
+                )
+            }
+            for stored in report.stored
+        ],
+        "0008119A": [{"00081197": element("US", reason)} for reason in report.other_failures],
+    }
+    return module | {tag: element("SQ", *items) for tag, items in sequences.items() if items}
+
+
+def _reference(sop_class_uid: str, sop_instance_uid: str) -> JsonDataSet:
+    """Table 10-11 of PS3.3."""
+    return {"00081150": element("UI", sop_class_uid), "00081155": element("UI", sop_instance_uid)}

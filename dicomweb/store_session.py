@@ -1,0 +1,160 @@
+"""Stores the parts of one request: each by itself, their receipts together.
+
+One bad part never fails its neighbours. What is reported as stored is durable and committed.
+Source: PS3.18 10.5, Annex I.
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from dicomweb.media_types import parse_media_type
+from dicomweb.multipart import Part
+from dicomweb.negotiation import DICOM_FILE
+from ingestion.dicom.statuses import store_failure_reason
+from ingestion.errors import (
+    DatabaseUnavailable,
+    IngestionError,
+    InvalidInstance,
+    LimitExceeded,
+    MalformedDataSet,
+    NotDicom,
+)
+from ingestion.models import Outcome, StorageSpace
+from ingestion.use_cases.commit_receipts import commit_receipts
+from ingestion.use_cases.register_receipts import register_receipts
+from ingestion.use_cases.store_instance import (
+    IncomingInstance,
+    Sender,
+    StoredInstance,
+    receive_file,
+)
+
+log = structlog.get_logger(__name__)
+
+SETTLE_TOGETHER = 100
+_REFUSALS = (InvalidInstance, LimitExceeded)
+
+PROCESSING_FAILURE = 0x0110
+DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 C.5.7; PS3.18 I.2.2 allows codes beyond its own
+# Outcomes under which the bytes that were sent are not what is retrieved under their UID.
+FAILURE_REASON = {
+    Outcome.KEPT_FIRST: DUPLICATE_SOP_INSTANCE,
+    Outcome.QUARANTINED: DUPLICATE_SOP_INSTANCE,
+    Outcome.FAILED: PROCESSING_FAILURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedInstance:
+    """An instance that was not stored; its UIDs are known."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    reason: int
+
+
+@dataclass(slots=True)
+class StoreReport:
+    """What became of the parts. `other_failures` are reasons of parts that name no instance."""
+
+    stored: list[StoredInstance] = field(default_factory=list)
+    failed: list[FailedInstance] = field(default_factory=list)
+    other_failures: list[int] = field(default_factory=list)
+
+
+class StoreSession:
+    """Takes parts one after the other; call `settle` after the last."""
+
+    def __init__(self, space: StorageSpace, sender: Sender, *, study_instance_uid: str) -> None:
+        self.report = StoreReport()
+        self._space = space
+        self._sender = sender
+        self._study_instance_uid = study_instance_uid
+        self._pending: list[StoredInstance] = []
+
+    def take(self, part: Part) -> None:
+        """Make one part durable, or note why it cannot be.
+
+        Raises `Unavailable` and `NotPermitted`; errors of the body pass through.
+        """
+        if not _is_dicom(part):
+            self._note_refusal(None, NotDicom("the part is of another type than application/dicom"))
+            return
+        with receive_file(self._space, self._sender) as incoming:
+            for chunk in part.chunks:
+                try:
+                    incoming.write(chunk)
+                except _REFUSALS as error:
+                    self._note_refusal(incoming, error)
+                    return
+            try:
+                stored = incoming.store(study_instance_uid=self._study_instance_uid)
+            except _REFUSALS as error:
+                self._note_refusal(incoming, error)
+                return
+        self._pending.append(stored)
+        if len(self._pending) >= SETTLE_TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Commit the receipts of what is durable, register them, note the outcomes.
+
+        Raises `DatabaseUnavailable`: then nothing of this group is acknowledged.
+        """
+        pending, self._pending = self._pending, []
+        committed = self._committed(pending)
+        outcomes = _registered(committed)
+        for stored in committed:
+            outcome = outcomes.get(stored.receipt_id, Outcome.PENDING)
+            if outcome in FAILURE_REASON:
+                self._note_failure(stored, FAILURE_REASON[outcome])
+            else:
+                self.report.stored.append(stored)
+
+    def _committed(self, pending: list[StoredInstance]) -> list[StoredInstance]:
+        """Those whose receipts are committed; one that cannot be recorded fails alone."""
+        try:
+            commit_receipts(pending)
+        except MalformedDataSet as error:
+            if len(pending) > 1:
+                return [good for item in pending for good in self._committed([item])]
+            self._note_failure(pending[0], store_failure_reason(error))
+            return []
+        return pending
+
+    def _note_failure(self, stored: StoredInstance, reason: int) -> None:
+        attributes = stored.attributes
+        self.report.failed.append(
+            FailedInstance(attributes.sop_class_uid, attributes.sop_instance_uid, reason)
+        )
+
+    def _note_refusal(self, incoming: IncomingInstance | None, error: IngestionError) -> None:
+        reason = store_failure_reason(error)
+        log.info("part refused", code=error.code, detail=str(error))
+        meta = incoming.file_meta if incoming is not None else None
+        if meta is not None and meta.sop_class_uid and meta.sop_instance_uid:
+            failed = FailedInstance(meta.sop_class_uid, meta.sop_instance_uid, reason)
+            self.report.failed.append(failed)
+        else:
+            self.report.other_failures.append(reason)
+
+
+def _is_dicom(part: Part) -> bool:
+    """A part without a type is taken at its word: the request's own type says what it is."""
+    encoding = part.headers.get("content-transfer-encoding", "binary").lower()
+    if encoding not in ("binary", "8bit", "7bit"):
+        return False
+    content_type = part.headers.get("content-type", DICOM_FILE.content_type)
+    media_type = parse_media_type(content_type)
+    return media_type is not None and media_type.name == DICOM_FILE.content_type
+
+
+def _registered(committed: list[StoredInstance]) -> dict[UUID, Outcome]:
+    """Outcomes of receipts. Committed ones are ours even when registration must wait."""
+    try:
+        return register_receipts([stored.receipt_id for stored in committed])
+    except DatabaseUnavailable:
+        log.warning("registration postponed", receipts=len(committed))
+        return {}

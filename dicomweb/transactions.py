@@ -1,0 +1,76 @@
+"""What every transaction of the Studies Service shares: who asks, for which spaces, and HEAD."""
+
+from typing import Any
+
+from django.http import HttpResponseBase, StreamingHttpResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from dicomweb.authentication import Principal
+from dicomweb.links import Links, links_of
+from dicomweb.negotiation import Choice, Representation, choose
+from dicomweb.spaces import readable_scope
+from ingestion.use_cases.search_manifest import Scope
+
+
+class _NoNegotiation(BaseContentNegotiation):
+    """REST framework's own negotiation knows nothing of multipart/related."""
+
+    def select_renderer(
+        self,
+        _request: Request,
+        renderers: Any,
+        _format_suffix: str | None = None,
+    ) -> tuple[Any, str]:
+        return renderers[0], "application/json"
+
+
+class StudiesTransaction(APIView):
+    """A view of the Studies Service (PS3.18 10)."""
+
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = _NoNegotiation
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; permissions were checked before any handler runs."""
+        principal = self.request.user
+        assert isinstance(principal, Principal)
+        return principal
+
+    @property
+    def links(self) -> Links:
+        """Addresses for the answer."""
+        return links_of(self.request._request)
+
+    def scope(self, space_slug: str) -> Scope:
+        """The spaces that the request may see. Raises `NotFound`."""
+        return readable_scope(self.principal, space_slug)
+
+    def choose(self, *offers: Representation) -> Choice:
+        """The representation to answer with. Raises `NotAcceptable`."""
+        parameters = self.request.query_params
+        return choose(
+            self.request.META.get("HTTP_ACCEPT", ""), parameters.get("accept", ""), offers
+        )
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> Any:
+        """HEAD is GET without the body; patients' data is for no shared cache."""
+        answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # the stubs know only REST framework's own response
+        if "Cache-Control" not in answer.headers:
+            answer.headers["Cache-Control"] = "private, no-cache"
+        return _without_body(answer) if request.method == "HEAD" else answer
+
+
+def _without_body(response: HttpResponseBase) -> HttpResponseBase:
+    head = StreamingHttpResponse((), status=response.status_code)
+    for name, value in response.headers.items():
+        head.headers[name] = value
+    if not response.streaming and "Content-Length" not in head.headers:
+        head.headers["Content-Length"] = str(len(getattr(response, "content", b"")))
+    response.close()
+    return head

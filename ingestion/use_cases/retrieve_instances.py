@@ -1,0 +1,162 @@
+"""Gives back what was stored: which instances an address means, their bytes and their headers.
+
+An address never reaches beyond its scope. Nothing is read before it is asked for, and no object
+is held as a whole. Source: PS3.18 10.4.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import zstandard
+from django.db.models import F, Q
+
+from ingestion.dicom.identifiers import is_valid_uid
+from ingestion.errors import NotFound
+from ingestion.models import Instance, StorageSpace
+from ingestion.object_stores.protocol import ObjectStore
+from ingestion.use_cases.search_manifest import Scope
+from ingestion.use_cases.storage_spaces import open_space_store
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A study, a series of it, or an instance of that; UIDs below the level are ''."""
+
+    scope: Scope
+    study_instance_uid: str
+    series_instance_uid: str = ""
+    sop_instance_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """One instance that an address means."""
+
+    instance_id: int
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstance:
+    """One instance and where its bytes rest."""
+
+    space_slug: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    size_bytes: int
+    location: str
+    store: ObjectStore
+
+    def read(self) -> Iterator[bytes]:
+        """The file as it was stored, in chunks. Raises `ObjectMissing` at once."""
+        return self.store.iterate(self.location)
+
+    def path(self) -> Path | None:
+        """A local file with the same bytes, if the store has one. Raises `ObjectMissing`."""
+        return self.store.open_path(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDocument:
+    """The header of one instance as DICOM JSON, its bulk data as relative references."""
+
+    space_slug: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    document: bytes
+
+
+def find_instances(address: Address) -> list[Addressed]:
+    """What the address means, in series and then instance order; one statement.
+
+    Raises `NotFound` when there is nothing, or nothing in the scope.
+    """
+    uids = (address.study_instance_uid, address.series_instance_uid, address.sop_instance_uid)
+    if not all(is_valid_uid(uid) for uid in uids if uid):
+        raise NotFound("there is no such resource")
+    spaces = address.scope.space_ids
+    wanted = Q(
+        storage_space_id__in=spaces,
+        series__study__storage_space_id__in=spaces,
+        series__study__study_instance_uid=address.study_instance_uid,
+        series__study__deleted_at__isnull=True,
+        series__deleted_at__isnull=True,
+        deleted_at__isnull=True,
+    )
+    if address.series_instance_uid:
+        wanted &= Q(series__series_instance_uid=address.series_instance_uid)
+    if address.sop_instance_uid:
+        wanted &= Q(sop_instance_uid=address.sop_instance_uid)
+    rows = (
+        Instance.objects.filter(wanted)
+        .order_by(
+            F("series__series_number").asc(nulls_last=True),
+            "series_id",
+            F("instance_number").asc(nulls_last=True),
+            "id",
+        )
+        .values_list("id", "transfer_syntax_uid")
+    )
+    found = [Addressed(instance_id, syntax) for instance_id, syntax in rows]
+    if not found:
+        raise NotFound("there is no such resource")
+    return found
+
+
+def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
+    """Where each one rests, in the given order. What was deleted meanwhile is left out."""
+    stores: dict[int, tuple[str, ObjectStore]] = {}
+    for ids in _batches(addressed):
+        rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(
+            "id",
+            "storage_space_id",
+            "series__study__study_instance_uid",
+            "series__series_instance_uid",
+            "sop_instance_uid",
+            "transfer_syntax_uid",
+            "size_bytes",
+            "location",
+        )
+        by_id = {row[0]: row[1:] for row in rows}
+        for instance_id in ids:
+            if (row := by_id.get(instance_id)) is not None:
+                if row[0] not in stores:
+                    stores[row[0]] = _opened(row[0])
+                slug, store = stores[row[0]]
+                yield HeldInstance(slug, *row[1:], store=store)
+
+
+def held_documents(addressed: Sequence[Addressed]) -> Iterator[HeldDocument]:
+    """The header of each one, in the given order. What was deleted meanwhile is left out."""
+    decompress = zstandard.ZstdDecompressor().decompress
+    for ids in _batches(addressed):
+        rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(
+            "id",
+            "storage_space__slug",
+            "series__study__study_instance_uid",
+            "series__series_instance_uid",
+            "sop_instance_uid",
+            "document__body",
+        )
+        by_id = {row[0]: row[1:] for row in rows}
+        for instance_id in ids:
+            if (row := by_id.get(instance_id)) is not None:
+                yield HeldDocument(*row[:-1], decompress(row[-1]))
+
+
+def _batches(addressed: Sequence[Addressed]) -> Iterator[list[int]]:
+    ids = (item.instance_id for item in addressed)
+    while batch := list(islice(ids, BATCH)):
+        yield batch
+
+
+def _opened(space_id: int) -> tuple[str, ObjectStore]:
+    space = StorageSpace.objects.get(pk=space_id)
+    return space.slug, open_space_store(space)

@@ -1,0 +1,115 @@
+"""What a search can match and return: every attribute with where its value is held.
+
+Source: PS3.18 Tables 10.6.1-5 (keys), 10.6.3-3 to 10.6.3-5 (returned); PS3.4 C.3.4 (counters
+and sets that are in no instance).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ingestion.dicom.attributes import INDEXED, IndexedAttribute, Level
+from ingestion.dicom.json_model import element, person_name
+from ingestion.models import Instance, Series, Study
+
+Model = type[Study] | type[Series] | type[Instance]
+
+
+def _kept(
+    column: str, tag: int, keyword: str, vr: str, *, level: Level, is_required: bool = True
+) -> IndexedAttribute:
+    return IndexedAttribute(column, tag, keyword, vr, level, is_required, 64)
+
+
+# Attributes that the manifest keeps and no instance carries.
+MODALITIES_IN_STUDY = _kept("modalities", 0x00080061, "ModalitiesInStudy", "CS", level=Level.STUDY)
+SOP_CLASSES_IN_STUDY = _kept(
+    "sop_classes", 0x00080062, "SOPClassesInStudy", "UI", level=Level.STUDY, is_required=False
+)
+SETS = (MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY)
+COUNTERS = tuple(
+    _kept(column, tag, keyword, "IS", level=level)
+    for column, tag, keyword, level in (
+        ("number_of_series", 0x00201206, "NumberOfStudyRelatedSeries", Level.STUDY),
+        ("number_of_instances", 0x00201208, "NumberOfStudyRelatedInstances", Level.STUDY),
+        ("number_of_instances", 0x00201209, "NumberOfSeriesRelatedInstances", Level.SERIES),
+    )
+)
+AVAILABLE_TRANSFER_SYNTAX = _kept(
+    "transfer_syntax_uid", 0x00083002, "AvailableTransferSyntaxUID", "UI", level=Level.IMAGE
+)
+
+# Rows of the three tables of responses that INDEXED counts as optional keys.
+ALWAYS_RETURNED = frozenset(
+    {"PatientBirthDate", "PatientSex", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"}
+)
+
+RETURNED: tuple[IndexedAttribute, ...] = (
+    *INDEXED,
+    *SETS,
+    *COUNTERS,
+    AVAILABLE_TRANSFER_SYNTAX,
+)
+MATCHED = {attribute.tag: attribute for attribute in RETURNED if attribute not in COUNTERS}
+
+MODELS: dict[Level, Model] = {
+    Level.STUDY: Study,
+    Level.SERIES: Series,
+    Level.IMAGE: Instance,
+}
+
+# Searched level → level of the attribute → path to its row.
+PATHS: dict[Level, dict[Level, str]] = {
+    Level.STUDY: {Level.STUDY: ""},
+    Level.SERIES: {Level.SERIES: "", Level.STUDY: "study__"},
+    Level.IMAGE: {Level.IMAGE: "", Level.SERIES: "series__", Level.STUDY: "series__study__"},
+}
+
+
+def entity_level(level: Level) -> Level:
+    """The level of the row that holds an attribute: studies hold their patient's."""
+    return Level.STUDY if level is Level.PATIENT else level
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedColumn:
+    """One column of a result: the key of its element, and how the element is made."""
+
+    path: str
+    tag: str
+    make_element: Callable[[Any], dict[str, Any]]
+    is_sent_empty: bool
+
+
+def returned_columns(
+    searched: Level, levels: Iterable[Level], wanted_tags: frozenset[str]
+) -> tuple[ReturnedColumn, ...]:
+    """The columns of a result that shows entities of `levels`.
+
+    The unique keys of entities above the searched one are always shown.
+    """
+    shown = set(levels)
+    columns = []
+    for attribute in RETURNED:
+        level = entity_level(attribute.level)
+        prefix = PATHS[searched].get(level)
+        tag = f"{attribute.tag:08X}"
+        is_unique_key = attribute.keyword.endswith("InstanceUID")
+        if prefix is None or (level not in shown and not is_unique_key and tag not in wanted_tags):
+            continue
+        is_sent_empty = (
+            attribute.required_key or attribute.keyword in ALWAYS_RETURNED or tag in wanted_tags
+        )
+        columns.append(
+            ReturnedColumn(prefix + attribute.column, tag, _maker(attribute), is_sent_empty)
+        )
+    return tuple(columns)
+
+
+def _maker(attribute: IndexedAttribute) -> Callable[[Any], dict[str, Any]]:
+    vr = attribute.vr
+    if attribute in SETS:
+        return lambda values: element(vr, *sorted(values))
+    if vr == "PN":
+        return person_name
+    return lambda value: element(vr, None if value == "" else value)

@@ -1,0 +1,136 @@
+"""From what a key asks to what PostgreSQL is asked, equal to `ingestion.dicom.matching.matches`.
+
+Source: PS3.4 C.2.2.2.
+"""
+
+import re
+from typing import Any
+
+from django.db.models import CharField, F, Func, Q, TextField, Value
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual, Lookup, Regex
+
+from ingestion.dicom.attributes import IndexedAttribute
+from ingestion.dicom.matching import (
+    DateRange,
+    Match,
+    SingleValue,
+    TimeRange,
+    UIDList,
+    Universal,
+    ValueList,
+    Wildcard,
+)
+from ingestion.use_cases.search_attributes import SETS
+
+NOTHING = Q(pk__in=())
+_INTEGERS = range(-(1 << 31), 1 << 31)
+_LIKE_SPECIAL = re.compile(r"([\\%_])")
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class Like(Lookup):
+    """SQL's LIKE with a pattern of ours."""
+
+    lookup_name = "like"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        left, left_parameters = self.process_lhs(compiler, connection)
+        right, right_parameters = self.process_rhs(compiler, connection)
+        return f"{left} LIKE {right}", (*left_parameters, *right_parameters)
+
+
+class FilledTime(Func):
+    """A time with the parts that it does not give at their least: HHMMSS.FFFFFF."""
+
+    template = "(%(expressions)s || substr('000000.000000', length(%(expressions)s) + 1))"
+    output_field = CharField()
+    arity = 1
+
+
+class JoinedValues(Func):
+    """The values of an array, joined by commas (a CS has none)."""
+
+    function = "array_to_string"
+    template = "%(function)s(%(expressions)s, ',')"
+    output_field = TextField()
+    arity = 1
+
+
+def condition(attribute: IndexedAttribute, match: Match, *, prefix: str, is_fuzzy: bool) -> Q:
+    """What rows that match must fulfil; `prefix` leads to the row that holds the attribute."""
+    path = prefix + attribute.column
+    if isinstance(match, Universal):
+        return Q()
+    if attribute in SETS:
+        return _in_set(path, match)
+    if attribute.vr == "PN":
+        return _name(path + "_normalized", match, is_fuzzy=is_fuzzy)
+    if attribute.vr in ("IS", "US"):
+        return _number(path, match)
+    return _text(path, match)
+
+
+def _text(path: str, match: Match) -> Q:
+    match match:
+        case SingleValue(value=value):
+            return Q((path, value))
+        case ValueList(values=values) | UIDList(values=values):
+            return Q((f"{path}__in", values))
+        case Wildcard(pattern=pattern):
+            return Q((f"{path}__like", like_pattern(pattern)))
+        case DateRange(first=first, last=last):
+            span = Q((f"{path}__gte", first)) & ~Q((path, ""))
+            return span & Q((f"{path}__lte", last)) if last else span
+        case TimeRange(first=first, last=last):
+            time = FilledTime(F(path))
+            span = Q(GreaterThanOrEqual(time, Value(first))) & ~Q((path, ""))
+            return span & Q(LessThanOrEqual(time, Value(last))) if last else span
+    raise AssertionError(match)
+
+
+def _name(path: str, match: Match, *, is_fuzzy: bool) -> Q:
+    """Names ignore case and accents; fuzzy ones match the beginnings of components."""
+    if not is_fuzzy or isinstance(match, Wildcard):
+        return _text(path, match)
+    names = match.values if isinstance(match, ValueList) else (_value(match),)
+    found = NOTHING
+    for name in names:
+        beginnings = Q()
+        for word in name.split():
+            pattern = like_pattern(word)
+            beginnings &= Q((f"{path}__like", f"{pattern}%")) | Q(
+                (f"{path}__like", f"% {pattern}%")
+            )
+        found |= beginnings
+    return found
+
+
+def _number(path: str, match: Match) -> Q:
+    texts = match.values if isinstance(match, ValueList) else (_value(match),)
+    numbers = [int(text) for text in texts if int(text) in _INTEGERS]
+    return Q((f"{path}__in", numbers)) if numbers else NOTHING
+
+
+def _in_set(path: str, match: Match) -> Q:
+    """Any value of the set may match (PS3.4 C.3.4, Modalities in Study)."""
+    if isinstance(match, Wildcard):
+        parts = re.split(r"(\*+|\?)", match.pattern)
+        expression = "".join(
+            "[^,]*" if part[:1] == "*" else "[^,]" if part == "?" else re.escape(part)
+            for part in parts
+        )
+        return Q(Regex(JoinedValues(F(path)), f"(^|,){expression}($|,)"))
+    values = match.values if isinstance(match, ValueList | UIDList) else (_value(match),)
+    return Q((f"{path}__overlap", list(values)))
+
+
+def _value(match: Match) -> str:
+    assert isinstance(match, SingleValue), match
+    return match.value
+
+
+def like_pattern(pattern: str) -> str:
+    """A pattern of `*` and `?` as LIKE has it; its own special characters are escaped."""
+    escaped = _LIKE_SPECIAL.sub(r"\\\1", pattern)
+    return re.sub(r"\*+", "%", escaped).replace("?", "_")

@@ -46,14 +46,18 @@ def read_file_meta(prefix: bytes | memoryview) -> FileMeta | None:
     At the end of an object None means that it was cut off. Without a transfer syntax in the file
     it is guessed from the first element. Raises NotDicom, MalformedDataSet, LimitExceeded.
     """
-    head = bytes(prefix[: FILE_META_BYTES_MAX + _PREAMBLE_BYTES])
+    head = bytes(prefix[:FILE_META_BYTES_MAX])
     if head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == _PREFIX:
-        return _read_group(head, _PREAMBLE_BYTES + 4)
-    if head[:2] == _META_GROUP and head[3:4] == b"\0":
-        return _read_group(head, 0)
-    if len(head) < _PREAMBLE_BYTES + 4:
-        return None
-    return FileMeta(0, _guess_transfer_syntax(head, 0), "", "", "")
+        meta = _read_group(head, _PREAMBLE_BYTES + 4)
+    elif head[:2] == _META_GROUP and head[3:4] == b"\0":
+        meta = _read_group(head, 0)
+    elif len(head) < _PREAMBLE_BYTES + 4:
+        meta = None
+    else:
+        meta = FileMeta(0, _guess_transfer_syntax(head, 0), "", "", "")
+    if meta is None and len(head) == FILE_META_BYTES_MAX:
+        raise LimitExceeded(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
+    return meta
 
 
 def encode_file_meta(
@@ -79,13 +83,10 @@ def encode_file_meta(
     return bytes(_PREAMBLE_BYTES) + _PREFIX + length + group
 
 
-def _read_group(head: bytes, start: int) -> FileMeta | None:
+def _read_group(head: bytes, position: int) -> FileMeta | None:
     texts: dict[int, str] = {}
     declared_end = -1
-    position = start
     while True:
-        if position - start > FILE_META_BYTES_MAX:
-            raise LimitExceeded(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
         is_whole = position == declared_end
         if is_whole and transfer_syntax(texts.get(0x0010, "")).is_deflated:
             break  # what follows is compressed: its first bytes must not be read as an element
@@ -107,14 +108,14 @@ def _read_group(head: bytes, start: int) -> FileMeta | None:
 
 def _read_element(head: bytes, position: int) -> tuple[int, bytes, int] | None:
     """Return the element number, the value and the next position; None when `head` is short."""
-    if len(head) < position + 12:
+    if len(head) < position + 8:
         return None
     number = int.from_bytes(head[position + 2 : position + 4], "little")
     vr = head[position + 4 : position + 6]
     if not vr.isalpha():  # some writers use implicit VR here too
         length, start = struct.unpack_from("<I", head, position + 4)[0], position + 8
     elif vr in _LONG_VRS:
-        length, start = struct.unpack_from("<I", head, position + 8)[0], position + 12
+        length, start = int.from_bytes(head[position + 8 : position + 12], "little"), position + 12
     else:
         length, start = struct.unpack_from("<H", head, position + 6)[0], position + 8
     if length == _UNDEFINED_LENGTH:

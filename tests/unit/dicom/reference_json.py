@@ -31,9 +31,7 @@ def _empty_sequence_has_no_value(attribute: Attribute, _: DataElement, __: str) 
     return {"vr": "SQ"} if attribute == {"vr": "SQ", "Value": []} else attribute
 
 
-def _empty_value_among_several_is_null(
-    attribute: Attribute, _: DataElement, __: str
-) -> Attribute:
+def _empty_value_among_several_is_null(attribute: Attribute, _: DataElement, __: str) -> Attribute:
     """PS3.18 F.2.5: empty values of a multi-valued attribute are null."""
     if attribute["vr"] in _TEXT and "Value" in attribute:
         return attribute | {"Value": [value or None for value in attribute["Value"]]}
@@ -72,9 +70,7 @@ def _long_binary_is_bulk_data(attribute: Attribute, element: DataElement, path: 
     return {"vr": attribute["vr"], "BulkDataURI": uri} if is_long else attribute
 
 
-def _retired_ambiguous_vr_is_other_word(
-    attribute: Attribute, _: DataElement, __: str
-) -> Attribute:
+def _retired_ambiguous_vr_is_other_word(attribute: Attribute, _: DataElement, __: str) -> Attribute:
     """PS3.5 6.2 knows no VR `US or SS or OW`."""
     return attribute | {"vr": "OW"} if attribute["vr"] == "US or SS or OW" else attribute
 

@@ -34,8 +34,7 @@ ONLY_OURS: dict[tuple[str, str], dict[str, Any]] = {
 
 @pytest.mark.parametrize("path", [f for f in FILES if f.name not in REFUSED], ids=lambda f: f.name)
 def test_json_equals_pydicom_on_its_own_files(path: Path) -> None:
-    reader, transfer_syntax_uid = split(path.read_bytes())
-    ours = scanned_json(reader.content, transfer_syntax_uid)
+    ours = _scan_file(path.read_bytes())
     expected = reference_json(_read(path.read_bytes()))
     for tag, attribute in expected.items():
         if attribute == PYDICOM_FAILS:
@@ -47,8 +46,12 @@ def test_json_equals_pydicom_on_its_own_files(path: Path) -> None:
 @pytest.mark.parametrize("path", [f for f in FILES if f.name in REFUSED], ids=lambda f: f.name)
 def test_broken_files_are_refused_with_the_right_class(path: Path) -> None:
     with pytest.raises(REFUSED[path.name]):
-        reader, transfer_syntax_uid = split(path.read_bytes())
-        scanned_json(reader.content, transfer_syntax_uid)
+        _scan_file(path.read_bytes())
+
+
+def _scan_file(content: bytes) -> dict[str, Any]:
+    reader, transfer_syntax_uid = split(content)
+    return scanned_json(reader.content, transfer_syntax_uid)
 
 
 def _read(content: bytes) -> Dataset:

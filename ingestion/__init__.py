@@ -1,0 +1,1 @@
+"""Imaging Ingestion: what is held, and the Django project around it."""

@@ -83,13 +83,16 @@ class Environment(BaseSettings):
         "", description="URL under which clients see the web; empty: from the request."
     )
     trust_forwarded_headers: bool = Field(
-        False, description="Take scheme and host from X-Forwarded-*; only behind a proxy of yours."
+        default=False,
+        description="Take scheme and host from X-Forwarded-*; only behind a proxy of yours.",
     )
     csrf_trusted_origins: str = Field("", description="Origins that may post to the admin.")
     https_only: bool = Field(
-        False, description="Redirect to HTTPS, secure cookies, strict transport security."
+        default=False, description="Redirect to HTTPS, secure cookies, strict transport security."
     )
-    dangerous_debug: bool = Field(False, description="Django's debug pages. Never in production.")
+    dangerous_debug: bool = Field(
+        default=False, description="Django's debug pages. Never in production."
+    )
     log_format: Literal["json", "console"] = Field("json", description="One line per event.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is written."
@@ -104,10 +107,10 @@ class Environment(BaseSettings):
         "fast", description="Who reads P-DATA: our own loop, or pynetdicom's."
     )
     dimse_accept_unknown_sop_classes: bool = Field(
-        False, description="Accept private and unknown SOP Classes for storage."
+        default=False, description="Accept private and unknown SOP Classes for storage."
     )
     dimse_any_calling_ae_from_loopback: bool = Field(
-        False, description="Let any calling AE title in from loopback addresses."
+        default=False, description="Let any calling AE title in from loopback addresses."
     )
     dimse_network_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest silence of a peer inside a message or association."
@@ -122,7 +125,7 @@ class Environment(BaseSettings):
         100, ge=1, le=1000, description="Receipts committed together by one DIMSE process."
     )
     outbound_allow_private_addresses: bool = Field(
-        False, description="Let subscriptions send to loopback and private addresses."
+        default=False, description="Let subscriptions send to loopback and private addresses."
     )
     outbound_timeout_seconds: float = Field(
         30.0, gt=0, description="Longest wait for a subscriber's answer."

@@ -1,5 +1,7 @@
 """The screens of the admin, one module each; importing them registers them."""
 
+from django.apps import apps
+
 from ingestion.admin import (
     access_tokens,
     application_entities,
@@ -13,6 +15,9 @@ from ingestion.admin import (
     studies,
     users,
 )
+from ingestion.admin.standard_names import use_standard_names
+
+use_standard_names(apps.get_app_config("ingestion").get_models())
 
 __all__ = [
     "access_tokens",

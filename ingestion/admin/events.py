@@ -60,7 +60,7 @@ class EventAdmin(LargeRecordAdmin[Event]):
             None,
             {
                 "fields": (
-                    ("uuid", "type_label"),
+                    ("uuid", "type"),
                     ("created_at", "fanned_out_at"),
                     ("storage_space", "calling_ae_title", "modalities_text"),
                     ("study_instance_uid", "study"),
@@ -70,7 +70,7 @@ class EventAdmin(LargeRecordAdmin[Event]):
         ),
         ("Told to subscribers", {"fields": ("told",)}),
     )
-    readonly_fields = ("type_label", "modalities_text", "study", "told")
+    readonly_fields = ("modalities_text", "study", "told")
 
     @display(
         description="Type",

@@ -1,5 +1,7 @@
 """Instances: where their bytes rest, and the receipts of everything sent under their UID."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -8,7 +10,7 @@ from django.utils.safestring import SafeString
 from ingestion.admin.display_values import size_text
 from ingestion.admin.filters import PeriodFilter
 from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
-from ingestion.admin.linked_rows import ROWS_MAX, change_link, list_link, rows_table
+from ingestion.admin.linked_rows import ROWS_MAX, RowsTable, change_link, list_link
 from ingestion.admin.unfold_admin import display
 from ingestion.models import Instance, Receipt, RetiredObject, Series, StorageSpace, Study
 
@@ -39,7 +41,8 @@ class InstanceAdmin(LargeRecordAdmin[Instance]):
                     "sop_instance_uid",
                     ("study_link", "series_link"),
                     ("sop_class_uid", "transfer_syntax_uid"),
-                    ("instance_number", "number_of_frames", "rows", "columns", "bits_allocated"),
+                    ("instance_number", "number_of_frames"),
+                    ("rows", "columns", "bits_allocated"),
                     ("created_at", "changed_at", "deleted_at"),
                 )
             },
@@ -48,10 +51,8 @@ class InstanceAdmin(LargeRecordAdmin[Instance]):
             "Bytes",
             {"fields": ("storage_space", "location", ("size", "data_set_offset"), "sha256")},
         ),
-        ("Receipts", {"fields": ("receipts",)}),
-        ("Retired versions", {"fields": ("retired",)}),
     )
-    readonly_fields = ("study_link", "series_link", "size", "sha256", "receipts", "retired")
+    readonly_fields = ("study_link", "series_link", "size", "sha256")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Instance]", search_term: str
@@ -83,43 +84,49 @@ class InstanceAdmin(LargeRecordAdmin[Instance]):
         """The hash as hexadecimal digits."""
         return bytes(instance.data_set_sha256).hex()
 
-    @display(description="Receipts")
-    def receipts(self, instance: Instance) -> SafeString:
-        """Everything that was received under this UID in this space, the latest first."""
-        found = Receipt.objects.filter(
-            sop_instance_uid=instance.sop_instance_uid, storage_space=instance.storage_space_id
-        ).order_by("-pk")
-        return rows_table(
-            ("Received", "From", "Outcome", "Reason", "Size", ""),
-            [
-                (
-                    change_link(Receipt, receipt.pk, f"{receipt.received_at:%Y-%m-%d %H:%M:%S}"),
-                    receipt.calling_ae_title or receipt.principal,
-                    receipt.get_outcome_display(),
-                    receipt.reason,
-                    size_text(receipt.size_bytes),
-                    "current" if receipt.pk == instance.receipt_id else "",
-                )
-                for receipt in found[: ROWS_MAX + 1]
-            ],
-            more=list_link(Receipt, "All receipts", q=instance.sop_instance_uid),
-        )
+    def tables(self, record: Instance) -> Sequence[RowsTable]:
+        """Everything received under this UID in this space, and versions no longer current."""
+        return (_receipts_of(record), _retired_of(record))
 
-    @display(description="Retired versions")
-    def retired(self, instance: Instance) -> SafeString:
-        """Bytes under this UID that no instance points at any more."""
-        found = RetiredObject.objects.filter(
-            sop_instance_uid=instance.sop_instance_uid, storage_space=instance.storage_space_id
-        ).order_by("-pk")
-        return rows_table(
-            ("Retired", "Reason", "Size", "Removed after"),
-            [
-                (
-                    change_link(RetiredObject, row.pk, f"{row.retired_at:%Y-%m-%d %H:%M:%S}"),
-                    row.get_reason_display(),
-                    size_text(row.size_bytes),
-                    row.removable_at,
-                )
-                for row in found[: ROWS_MAX + 1]
-            ],
-        )
+
+def _receipts_of(instance: Instance) -> RowsTable:
+    """The latest first."""
+    found = Receipt.objects.filter(
+        sop_instance_uid=instance.sop_instance_uid, storage_space=instance.storage_space_id
+    ).order_by("-pk")
+    return RowsTable(
+        "Receipts",
+        ("Received", "From", "Outcome", "Reason", "Size", ""),
+        [
+            (
+                change_link(Receipt, receipt.pk, f"{receipt.received_at:%Y-%m-%d %H:%M:%S}"),
+                receipt.calling_ae_title or receipt.principal,
+                receipt.get_outcome_display(),
+                receipt.reason,
+                size_text(receipt.size_bytes),
+                "current" if receipt.pk == instance.receipt_id else "",
+            )
+            for receipt in found[: ROWS_MAX + 1]
+        ],
+        list_link(Receipt, "All receipts", q=instance.sop_instance_uid),
+    )
+
+
+def _retired_of(instance: Instance) -> RowsTable:
+    """The latest first."""
+    found = RetiredObject.objects.filter(
+        sop_instance_uid=instance.sop_instance_uid, storage_space=instance.storage_space_id
+    ).order_by("-pk")
+    return RowsTable(
+        "Retired versions",
+        ("Retired", "Reason", "Size", "Removed after"),
+        [
+            (
+                change_link(RetiredObject, row.pk, f"{row.retired_at:%Y-%m-%d %H:%M:%S}"),
+                row.get_reason_display(),
+                size_text(row.size_bytes),
+                row.removable_at,
+            )
+            for row in found[: ROWS_MAX + 1]
+        ],
+    )

@@ -5,17 +5,19 @@ long is given up with a word to the operator instead of keeping the database bus
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import ChangeList
 from django.db import OperationalError, connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from ingestion.admin.bounded_count import BoundedPaginator
+from ingestion.admin.linked_rows import RowsTable
 from ingestion.admin.unfold_admin import ModelAdmin, ReadOnly
 
 LIST_MILLISECONDS_MAX = 5000
@@ -37,6 +39,14 @@ class SearchTerm:
     prepare: Callable[[str], str] = str
 
 
+class _UncountedList(ChangeList):
+    """A list that does not offer to compare with the number of all rows."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 class LargeTableAdmin(ModelAdmin[M]):
     """A screen whose cost does not grow with its table."""
 
@@ -51,6 +61,10 @@ class LargeTableAdmin(ModelAdmin[M]):
     list_filter_submit = False
     list_fullwidth = True
     search_terms: ClassVar[tuple[SearchTerm, ...]] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        """The list without totals."""
+        return _UncountedList
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:  # noqa: ARG002
         """The lookups of `search_terms`; the search box shows when there are any."""
@@ -91,3 +105,16 @@ class LargeTableAdmin(ModelAdmin[M]):
 
 class LargeRecordAdmin(ReadOnly, LargeTableAdmin[M]):
     """A large table whose rows nobody edits: everything is shown, nothing is offered."""
+
+    change_form_outer_after_template = "ingestion/related_tables.html"
+
+    def tables(self, record: M) -> Sequence[RowsTable]:  # noqa: ARG002
+        """Tables of related rows under the record's own fields."""
+        return ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page of a record: with its tables, without a history of edits."""
+        context |= {"tables": self.tables(kwargs["obj"]), "show_history": False}
+        return super().render_change_form(request, context, *args, **kwargs)

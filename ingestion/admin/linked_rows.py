@@ -1,6 +1,7 @@
 """Related rows on a page: small tables and links, read-only and bounded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.db.models import Model
@@ -25,23 +26,31 @@ def list_link(model: type[Model], text: object, **lookups: object) -> SafeString
     )
 
 
-def rows_table(
-    headers: Sequence[str], rows: Iterable[Sequence[object]], *, more: SafeString | None = None
-) -> SafeString:
-    """A table of at most `ROWS_MAX` rows; when there are others, `more` leads to them.
+@dataclass(frozen=True, slots=True)
+class RowsTable:
+    """A titled table of at most `ROWS_MAX` rows; when there are others, `more` leads to them.
 
     Give one row more than `ROWS_MAX` at most: it only tells that there are others.
     """
-    listed = list(rows)
-    return render_to_string(
-        "ingestion/rows_table.html",
-        {
-            "headers": headers,
-            "rows": listed[:ROWS_MAX],
-            "has_more": len(listed) > ROWS_MAX,
-            "more": more,
-        },
-    )
+
+    title: str
+    headers: Sequence[str]
+    all_rows: Sequence[Sequence[object]]
+    more: SafeString | None = None
+
+    @property
+    def rows(self) -> Sequence[Sequence[object]]:
+        """The rows that are shown."""
+        return self.all_rows[:ROWS_MAX]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether rows are left out."""
+        return len(self.all_rows) > ROWS_MAX
+
+    def render(self) -> SafeString:
+        """The table as HTML, without its title."""
+        return render_to_string("ingestion/rows_table.html", {"table": self})
 
 
 def _address(model: type[Model], view: str, *arguments: object) -> str:

@@ -55,7 +55,7 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
             {
                 "fields": (
                     ("id", "storage_space"),
-                    ("received_at", "outcome_label", "settled_at"),
+                    ("received_at", "settled_at", "outcome"),
                     "reason",
                     ("attempts", "next_attempt_at"),
                 )
@@ -93,7 +93,7 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
             },
         ),
     )
-    readonly_fields = ("outcome_label", "instance", "size", "sha256", "patient", "study_day")
+    readonly_fields = ("instance", "size", "sha256", "patient", "study_day")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Whoever may change receipts, although nobody edits one."""

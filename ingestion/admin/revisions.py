@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from ingestion.admin.filters import PeriodFilter
 from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
-from ingestion.admin.linked_rows import ROWS_MAX, change_link, rows_table
+from ingestion.admin.linked_rows import ROWS_MAX, RowsTable, change_link
 from ingestion.admin.unfold_admin import display
 from ingestion.models import Study, StudyRevision
 
@@ -23,13 +23,8 @@ class StudyRevisionAdmin(LargeRecordAdmin[StudyRevision]):
     list_filter = (PeriodFilter,)
     search_terms = (SearchTerm("study__study_instance_uid__startswith", UID_PREFIX),)
     search_help_text = "Begin of Study Instance UID"
-    fieldsets = (
-        (None, {"fields": ("study_link", ("number", "created_at"))}),
-        ("Additions", {"fields": ("additions_table",)}),
-        ("Modifications", {"fields": ("modifications_table",)}),
-        ("Deletions", {"fields": ("deletions_table",)}),
-    )
-    readonly_fields = ("study_link", "additions_table", "modifications_table", "deletions_table")
+    fields = ("study_link", ("number", "created_at"))
+    readonly_fields = ("study_link",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StudyRevision]":
         """Without snapshots: they may be megabytes."""
@@ -55,25 +50,19 @@ class StudyRevisionAdmin(LargeRecordAdmin[StudyRevision]):
         """Number of deleted instances."""
         return len(revision.deletions)
 
-    @display(description="Added instances")
-    def additions_table(self, revision: StudyRevision) -> SafeString:
-        """The added instances."""
-        return _changes_table(revision.additions)
-
-    @display(description="Modified instances")
-    def modifications_table(self, revision: StudyRevision) -> SafeString:
-        """The modified instances."""
-        return _changes_table(revision.modifications)
-
-    @display(description="Deleted instances")
-    def deletions_table(self, revision: StudyRevision) -> SafeString:
-        """The deleted instances."""
-        return _changes_table(revision.deletions)
+    def tables(self, record: StudyRevision) -> Sequence[RowsTable]:
+        """The change set."""
+        return (
+            _changes_table("Additions", record.additions),
+            _changes_table("Modifications", record.modifications),
+            _changes_table("Deletions", record.deletions),
+        )
 
 
-def _changes_table(changes: Sequence[str]) -> SafeString:
+def _changes_table(title: str, changes: Sequence[str]) -> RowsTable:
     """A change is written `<Series Instance UID>/<SOP Instance UID>`."""
-    return rows_table(
+    return RowsTable(
+        title,
         ("Series Instance UID", "SOP Instance UID"),
         [change.partition("/")[::2] for change in changes[: ROWS_MAX + 1]],
     )

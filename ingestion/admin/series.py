@@ -1,12 +1,14 @@
 """Series: their attributes and instances; never edited by hand."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from ingestion.admin.display_values import date_text, size_text, time_text
 from ingestion.admin.filters import PeriodFilter
 from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
-from ingestion.admin.linked_rows import ROWS_MAX, change_link, list_link, rows_table
+from ingestion.admin.linked_rows import ROWS_MAX, RowsTable, change_link, list_link
 from ingestion.admin.unfold_admin import display
 from ingestion.models import Instance, Series, Study
 
@@ -43,9 +45,8 @@ class SeriesAdmin(LargeRecordAdmin[Series]):
                 )
             },
         ),
-        ("Instances", {"fields": ("instances",)}),
     )
-    readonly_fields = ("study_link", "date", "time", "instances")
+    readonly_fields = ("study_link", "date", "time")
 
     @display(description="Study")
     def study_link(self, series: Series) -> SafeString:
@@ -62,22 +63,20 @@ class SeriesAdmin(LargeRecordAdmin[Series]):
         """Series Time."""
         return time_text(series.series_time)
 
-    @display(description="Instances")
-    def instances(self, series: Series) -> SafeString:
+    def tables(self, record: Series) -> Sequence[RowsTable]:
         """Its instances, in order of Instance Number."""
-        found = Instance.objects.filter(series=series).order_by("instance_number", "pk")
-        return rows_table(
-            ("Number", "SOP Instance UID", "Frames", "Rows × columns", "Size", ""),
-            [
-                (
-                    "" if instance.instance_number is None else instance.instance_number,
-                    change_link(Instance, instance.pk, instance.sop_instance_uid),
-                    instance.number_of_frames or 1,
-                    f"{instance.rows} × {instance.columns}" if instance.rows else "",
-                    size_text(instance.size_bytes),
-                    "deleted" if instance.deleted_at else "",
-                )
-                for instance in found[: ROWS_MAX + 1]
-            ],
-            more=list_link(Instance, "All instances", series__id__exact=series.pk),
-        )
+        found = Instance.objects.filter(series=record).order_by("instance_number", "pk")
+        rows = [
+            (
+                "" if instance.instance_number is None else instance.instance_number,
+                change_link(Instance, instance.pk, instance.sop_instance_uid),
+                instance.number_of_frames or 1,
+                f"{instance.rows} × {instance.columns}" if instance.rows else "",
+                size_text(instance.size_bytes),
+                "deleted" if instance.deleted_at else "",
+            )
+            for instance in found[: ROWS_MAX + 1]
+        ]
+        headers = ("Number", "SOP Instance UID", "Frames", "Rows × columns", "Size", "")
+        more = list_link(Instance, "All instances", series__id__exact=record.pk)
+        return (RowsTable("Instances", headers, rows, more),)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ingestion.admin.linked_rows import list_link, rows_table
+from ingestion.admin.linked_rows import RowsTable, list_link
 from ingestion.admin.unfold_admin import ModelAdmin, display
 from ingestion.errors import IngestionError, Misconfigured
 from ingestion.models import LocalApplicationEntity, StorageSpace, Study
@@ -132,9 +132,8 @@ class StorageSpaceAdmin(ModelAdmin[StorageSpace]):
     def options_set(self, space: StorageSpace) -> SafeString:
         """Their names; values only where they cannot be secrets."""
         options = space.options or {}
-        return rows_table(
-            ("Option", "Value"), [(key, _shown(key, options[key])) for key in sorted(options)]
-        )
+        rows = [(key, _shown(key, options[key])) for key in sorted(options)]
+        return RowsTable("Options", ("Option", "Value"), rows).render()
 
     @display(description="Studies")
     def studies(self, space: StorageSpace) -> SafeString:

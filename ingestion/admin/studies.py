@@ -1,6 +1,7 @@
 """Studies: what is held of each, its series, conflicts and revisions; never edited by hand."""
 
 import re
+from collections.abc import Sequence
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
@@ -11,7 +12,7 @@ from django.utils.safestring import SafeString
 from ingestion.admin.display_values import date_text, person_name_text, size_text, time_text
 from ingestion.admin.filters import StudyDateFilter
 from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
-from ingestion.admin.linked_rows import ROWS_MAX, change_link, list_link, rows_table
+from ingestion.admin.linked_rows import ROWS_MAX, RowsTable, change_link, list_link
 from ingestion.admin.unfold_admin import display
 from ingestion.dicom.person_names import normalized
 from ingestion.models import AttributeConflict, Event, Series, Study, StudyRevision
@@ -101,8 +102,8 @@ class StudyAdmin(LargeRecordAdmin[Study]):
             {
                 "fields": (
                     "study_instance_uid",
-                    ("date", "time", "accession_number", "study_id"),
-                    ("study_description", "referring_physician"),
+                    ("date", "time", "study_id"),
+                    ("accession_number", "study_description", "referring_physician"),
                 )
             },
         ),
@@ -110,15 +111,12 @@ class StudyAdmin(LargeRecordAdmin[Study]):
             "Held",
             {
                 "fields": (
-                    ("storage_space", "modalities_text", "contents", "size"),
-                    ("created_at", "changed_at", "state", "deleted_at"),
-                    "events",
+                    ("contents", "size", "modalities_text"),
+                    ("created_at", "changed_at", "state_text"),
+                    ("storage_space", "events"),
                 )
             },
         ),
-        ("Series", {"fields": ("series",)}),
-        ("Revisions", {"fields": ("revisions",)}),
-        ("Conflicting attributes", {"fields": ("conflicts",)}),
     )
     readonly_fields = (
         "patient",
@@ -129,11 +127,8 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         "modalities_text",
         "contents",
         "size",
-        "state",
+        "state_text",
         "events",
-        "series",
-        "revisions",
-        "conflicts",
     )
 
     @display(description="Patient")
@@ -190,55 +185,67 @@ class StudyAdmin(LargeRecordAdmin[Study]):
             return "new", "No revision yet"
         return "settled", f"Revision {study.latest_revision}"
 
+    @display(description="State")
+    def state_text(self, study: Study) -> str:
+        """The state in words."""
+        return self.state(study)[1]
+
     @display(description="Events")
     def events(self, study: Study) -> SafeString:
         """What was told of it."""
         return list_link(Event, "Events of this study", q=study.study_instance_uid)
 
-    @display(description="Series")
-    def series(self, study: Study) -> SafeString:
-        """Its series, in order of Series Number."""
-        found = Series.objects.filter(study=study).order_by("series_number", "pk")[: ROWS_MAX + 1]
-        return rows_table(
-            ("Number", "Modality", "Description", "Series Instance UID", "Instances", ""),
-            [
-                (
-                    "" if series.series_number is None else series.series_number,
-                    series.modality,
-                    series.series_description,
-                    change_link(Series, series.pk, series.series_instance_uid),
-                    series.number_of_instances,
-                    "deleted" if series.deleted_at else "",
-                )
-                for series in found
-            ],
-            more=list_link(Series, "All series", study__id__exact=study.pk),
-        )
+    def tables(self, record: Study) -> Sequence[RowsTable]:
+        """Its series, revisions and conflicts."""
+        return (_series_of(record), _revisions_of(record), _conflicts_of(record))
 
-    @display(description="Revisions")
-    def revisions(self, study: Study) -> SafeString:
-        """Its revisions, the latest first."""
-        found = StudyRevision.objects.filter(study=study).order_by("-number")[: ROWS_MAX + 1]
-        return rows_table(
-            ("Revision", "Made", "Additions", "Modifications", "Deletions"),
-            [
-                (
-                    change_link(StudyRevision, revision.pk, revision.number),
-                    revision.created_at,
-                    len(revision.additions),
-                    len(revision.modifications),
-                    len(revision.deletions),
-                )
-                for revision in found.defer("snapshot")
-            ],
-            more=list_link(StudyRevision, "All revisions", study__id__exact=study.pk),
-        )
 
-    @display(description="Conflicts")
-    def conflicts(self, study: Study) -> SafeString:
-        """Values that instances of the study gave otherwise than the latest did."""
-        found = AttributeConflict.objects.filter(study=study).order_by("keyword", "pk")
-        return rows_table(
-            ("Attribute", "Also seen as", "First seen"),
-            [(row.keyword, row.value, row.first_seen_at) for row in found[: ROWS_MAX + 1]],
-        )
+def _series_of(study: Study) -> RowsTable:
+    """In order of Series Number."""
+    found = Series.objects.filter(study=study).order_by("series_number", "pk")[: ROWS_MAX + 1]
+    return RowsTable(
+        "Series",
+        ("Number", "Modality", "Description", "Series Instance UID", "Instances", ""),
+        [
+            (
+                "" if series.series_number is None else series.series_number,
+                series.modality,
+                series.series_description,
+                change_link(Series, series.pk, series.series_instance_uid),
+                series.number_of_instances,
+                "deleted" if series.deleted_at else "",
+            )
+            for series in found
+        ],
+        list_link(Series, "All series", study__id__exact=study.pk),
+    )
+
+
+def _revisions_of(study: Study) -> RowsTable:
+    """The latest first."""
+    found = StudyRevision.objects.filter(study=study).defer("snapshot").order_by("-number")
+    return RowsTable(
+        "Revisions",
+        ("Revision", "Made", "Additions", "Modifications", "Deletions"),
+        [
+            (
+                change_link(StudyRevision, revision.pk, revision.number),
+                revision.created_at,
+                len(revision.additions),
+                len(revision.modifications),
+                len(revision.deletions),
+            )
+            for revision in found[: ROWS_MAX + 1]
+        ],
+        list_link(StudyRevision, "All revisions", study__id__exact=study.pk),
+    )
+
+
+def _conflicts_of(study: Study) -> RowsTable:
+    """Values that instances of the study gave otherwise than the latest did."""
+    found = AttributeConflict.objects.filter(study=study).order_by("keyword", "pk")
+    return RowsTable(
+        "Conflicting attributes",
+        ("Attribute", "Also seen as", "First seen"),
+        [(row.keyword, row.value, row.first_seen_at) for row in found[: ROWS_MAX + 1]],
+    )

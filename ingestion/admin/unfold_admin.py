@@ -37,7 +37,6 @@ class ReadOnly:
     """Mixed in before the admin class: records that nobody adds, edits or deletes by hand."""
 
     actions: Any = ()
-    show_history = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Nobody adds such a record."""

@@ -1,0 +1,1 @@
+"""Our own rules as pure code: no database, no files, no clock."""

@@ -253,6 +253,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("superseded", "Superseded by another version"),
                             ("kept_first", "The first version was kept"),
+                            ("duplicate", "The same data set rests elsewhere"),
                             ("deleted", "Deleted"),
                         ],
                         max_length=12,

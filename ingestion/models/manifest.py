@@ -139,6 +139,7 @@ class RetiredObject(models.Model):
 
         SUPERSEDED = "superseded", "Superseded by another version"
         KEPT_FIRST = "kept_first", "The first version was kept"
+        DUPLICATE = "duplicate", "The same data set rests elsewhere"
         DELETED = "deleted", "Deleted"
 
     storage_space = models.ForeignKey(StorageSpace, on_delete=models.PROTECT)

@@ -186,6 +186,8 @@ class FilesystemStore:
         try:
             fd = os.open(".", os.O_TMPFILE | os.O_WRONLY, FILE_MODE, dir_fd=folder.fd)
         except OSError as error:
+            if not os.fstat(folder.fd).st_nlink:  # ext4 says EPERM for a removed folder
+                raise FileNotFoundError(errno.ENOENT, "the folder was removed") from error
             if error.errno not in _NO_UNNAMED_FILES:
                 raise
             path = temporary_path(self.spool_folder())

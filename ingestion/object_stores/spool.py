@@ -112,7 +112,7 @@ class Spool:
         self._hash = self._hash_of(offset)
 
     def sha256(self, start: int) -> bytes:
-        """The 32 bytes of SHA-256 from `start` on; everything is read again unless `hash_from` it."""
+        """The 32 bytes of SHA-256 from `start` on; read again unless `hash_from` got it."""
         return (self._hash if start == self._hash_start else self._hash_of(start)).digest()
 
     def content(self) -> memoryview | Path:

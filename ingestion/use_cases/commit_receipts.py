@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import fields
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import (
     DataError,
@@ -28,6 +29,8 @@ from ingestion.errors import DatabaseUnavailable, IngestionError, MalformedDataS
 from ingestion.models import HeaderDocument, Receipt
 from ingestion.use_cases.store_instance import StoredInstance
 from ingestion.wakeups import Work, wake
+
+log = structlog.get_logger(__name__)
 
 _ATTRIBUTES = tuple(field.name for field in fields(IndexedAttributes))
 
@@ -169,7 +172,8 @@ def _commit_group(group: Sequence[_Ticket]) -> None:
     except IngestionError as error:
         for ticket in group:
             ticket.committed.set_exception(error)
-    except Exception as error:  # the writer must outlive whatever the driver raises
+    except Exception as error:  # noqa: BLE001  # the writer outlives whatever the driver raises
+        log.error("receipts were not committed", reason=type(error).__name__)
         for ticket in group:
             ticket.committed.set_exception(DatabaseUnavailable(type(error).__name__))
     else:

@@ -116,7 +116,7 @@ def _register(ids: list[str]) -> dict[UUID, Outcome]:
                 raise _Raced
             if any(known and outcome == Outcome.REGISTERED for _, outcome, known in judged):
                 sql.run(cursor, ["recount"], ids)
-        elif counts[Outcome.KEPT_FIRST]:
+        elif counts[Outcome.KEPT_FIRST] or counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["retire"], ids)
         if counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["drop_duplicate_documents"], ids)

@@ -107,7 +107,8 @@ FROM judged j WHERE r.id = j.id AND j.outcome IS NOT NULL
 RETURNING r.id, r.outcome, j.known
 """
 
-# Bytes that lose their instance: the version before, or the newcomer that was not kept.
+# Bytes that no instance points at: the version before, the newcomer that was not kept, the
+# duplicate that rests elsewhere because its file meta information differs.
 RETIRE = """
 INSERT INTO ingestion_retiredobject (storage_space_id, sop_instance_uid, location, size_bytes,
     data_set_sha256, document_id, reason, retired_at, removable_at)
@@ -123,6 +124,12 @@ SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_
        r.document_id, 'kept_first', now(), now() + sp.retention_days * interval '1 day'
 FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 WHERE r.id = ANY($1) AND r.outcome = 'kept_first'
+UNION ALL
+SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_set_sha256,
+       NULL, 'duplicate', now(), now() + interval '1 day'
+FROM ingestion_receipt r JOIN ingestion_instance i
+    ON i.storage_space_id = r.storage_space_id AND i.sop_instance_uid = r.sop_instance_uid
+WHERE r.id = ANY($1) AND r.outcome = 'duplicate' AND r.location <> i.location
 """
 
 # A duplicate's header document says nothing new.

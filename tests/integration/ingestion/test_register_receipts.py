@@ -101,6 +101,15 @@ def test_repeated_store_of_same_bytes_adds_no_event(same_batch: bool) -> None:
     assert HeaderDocument.objects.count() == 1
 
 
+def test_duplicate_that_rests_elsewhere_is_retired() -> None:
+    space = make_space()
+    make_receipt(space, location="here")
+    make_receipt(space, location="here")
+    make_receipt(space, location="there")
+    register_all()
+    assert RetiredObject.objects.values_list("location", "reason").get() == ("there", "duplicate")
+
+
 @pytest.mark.parametrize("same_batch", [True, False])
 def test_other_bytes_replace_and_the_old_version_is_kept(same_batch: bool) -> None:
     space = make_space(duplicate_policy="replace")
@@ -278,7 +287,7 @@ def test_statements_do_not_grow_with_the_batch() -> None:
     def statements(amount: int, study: str) -> int:
         for number in range(amount):
             make_receipt(space, study=study, series=study, sop=f"{study}.{number}")
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             register_pending_receipts()
         return len(queries)
 

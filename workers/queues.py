@@ -1,0 +1,15 @@
+"""The queues of wake-ups, each with workers of its own if one wants. Rows are the real queues."""
+
+from typing import Final
+
+from kombu import Queue
+
+INGEST: Final = "ingest"
+REVISIONS: Final = "revisions"
+DELIVER: Final = "deliver"
+HOUSEKEEPING: Final = "housekeeping"
+
+QUEUES: Final = tuple(Queue(name) for name in (INGEST, REVISIONS, DELIVER, HOUSEKEEPING))
+
+# A wake-up more than so many that wait would find nothing left to do.
+MESSAGES_MAX = 200

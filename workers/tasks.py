@@ -1,0 +1,104 @@
+"""Tasks: doors to use cases. Each works until nothing is due or its slice of time is over.
+
+All are safe to run twice and beside each other: rows are claimed.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery import Task
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from bindings.attempt_deliveries import attempt_deliveries as attempt_subscription_deliveries
+from bindings.claims import due_subscriptions
+from bindings.fan_out import fan_out_events
+from bindings.redrive import trim_deliveries
+from ingestion.errors import Unavailable
+from ingestion.use_cases.register_receipts import register_pending_receipts
+from ingestion.use_cases.retain_objects import remove_retired_objects
+from ingestion.use_cases.revise_studies import revise_due_studies
+from ingestion.wakeups import Work, wake
+from workers.celery_app import app
+from workers.queues import DELIVER, HOUSEKEEPING, INGEST, REVISIONS
+
+log = structlog.get_logger(__name__)
+
+SLICE_SECONDS = 10.0
+DELIVERY_SECONDS_MAX = 3600  # one pass may send many large objects
+SETTLED_DELIVERIES_KEPT = timedelta(days=30)
+
+
+def door(queue: str, **options: Any) -> Callable[[Callable[..., None]], "Task[Any, Any]"]:
+    """Make a task of a function: named after it, on this queue, its log lines bound to it.
+
+    Work that our own side cannot do now is put off; the sweep comes back to it.
+    """
+
+    def make(function: Callable[..., None]) -> "Task[Any, Any]":
+        def run(*ids: int) -> None:
+            with structlog.contextvars.bound_contextvars(task=function.__name__):
+                try:
+                    function(*ids)
+                except (Unavailable, OperationalError, InterfaceError) as error:
+                    log.warning("work put off", reason=type(error).__name__)
+
+        run.__doc__ = function.__doc__
+        name = f"workers.{function.__name__}"
+        task: Task[Any, Any] = app.task(name=name, queue=queue, **options)(run)  # type: ignore[no-untyped-call]
+        return task
+
+    return make
+
+
+def until_idle(step: Callable[[], int], work: Work) -> None:
+    """Repeat a step until it finds nothing; past the slice of time, wake a worker for the rest."""
+    ends_at = time.monotonic() + SLICE_SECONDS
+    while step():
+        if time.monotonic() > ends_at:
+            wake(work)
+            return
+
+
+@door(INGEST)
+def register_receipts() -> None:
+    """Register what was received."""
+    until_idle(register_pending_receipts, Work.REGISTER_RECEIPTS)
+
+
+@door(REVISIONS)
+def revise_studies() -> None:
+    """Close quiet studies into revisions."""
+    until_idle(revise_due_studies, Work.REVISE_STUDIES)
+
+
+@door(DELIVER)
+def fan_out() -> None:
+    """Turn events into deliveries."""
+    until_idle(fan_out_events, Work.FAN_OUT)
+
+
+@door(DELIVER)
+def attempt_deliveries() -> None:
+    """Start a pass for every subscription with something due, beside each other."""
+    for subscription_id in due_subscriptions():
+        attempt_subscription.apply_async((subscription_id,))
+
+
+@door(DELIVER, soft_time_limit=DELIVERY_SECONDS_MAX, time_limit=DELIVERY_SECONDS_MAX + 30)
+def attempt_subscription(subscription_id: int) -> None:
+    """Send what is due to one subscription."""
+    with structlog.contextvars.bound_contextvars(subscription_id=subscription_id):
+        until_idle(
+            lambda: attempt_subscription_deliveries(subscription_id), Work.ATTEMPT_DELIVERIES
+        )
+
+
+@door(HOUSEKEEPING)
+def keep_house() -> None:
+    """Remove what has been kept long enough."""
+    remove_retired_objects()
+    trim_deliveries(settled_before=timezone.now() - SETTLED_DELIVERIES_KEPT)

@@ -1,0 +1,55 @@
+"""Telling a worker that rows became due: the port named by `settings.WAKE_UPS`.
+
+Bounded below a second when the broker is down or silent, since an answer may wait behind it.
+"""
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from amqp.exceptions import AMQPError
+from kombu import pools
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from ingestion.errors import BrokerUnavailable
+from ingestion.wakeups import Work
+from workers.celery_app import app, transport_options
+from workers.queues import DELIVER, INGEST, MESSAGES_MAX, REVISIONS
+from workers.schedule import declared_length
+
+WAIT_SECONDS = 0.4
+
+QUEUE_OF = {
+    Work.REGISTER_RECEIPTS: INGEST,
+    Work.REVISE_STUDIES: REVISIONS,
+    Work.FAN_OUT: DELIVER,
+    Work.ATTEMPT_DELIVERIES: DELIVER,
+}
+# Once, at once: the sweep repeats what is lost here.
+ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+
+def wake_worker(work: Work) -> None:
+    """Send one wake-up, unless so many wait that one more would change nothing.
+
+    Raises `BrokerUnavailable`.
+    """
+    queue = QUEUE_OF[work]
+    try:
+        with _producers(os.getpid()).acquire(block=True, timeout=WAIT_SECONDS) as producer:
+            if declared_length(producer.channel, queue) < MESSAGES_MAX:
+                app.send_task(f"workers.{work.value}", queue=queue, producer=producer, retry=False)
+    except (OperationalError, RedisError, AMQPError, OSError) as error:
+        raise BrokerUnavailable(f"no wake-up sent: {type(error).__name__}") from error
+
+
+@lru_cache(maxsize=1)
+def _producers(pid: int) -> Any:
+    """This process's connections to the broker; a fork makes its own."""
+    assert pid == os.getpid()
+    connection = app.connection_for_write(connect_timeout=WAIT_SECONDS)
+    options = transport_options(app.conf.broker_url)
+    short = {"socket_connect_timeout": WAIT_SECONDS, "socket_timeout": WAIT_SECONDS}
+    connection.transport_options = {**options, **(short if options else {}), **ONCE}
+    return pools.producers[connection]

@@ -60,6 +60,7 @@ class Product:
         return {
             **SUITS_ONE_MACHINE,
             "INGESTION_SECRET_KEY": self.secrets["secret_key"],
+            "INGESTION_PUBLIC_BASE_URL": self.web_url,
             "FLOWER_BASIC_AUTH": self.flower_credentials,
             "PYTHONUNBUFFERED": "1",
             **given,

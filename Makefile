@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PYTHON ?=
-PYTEST_ARGUMENTS ?=
+PYTEST_ARGUMENTS ?= -n auto
 
 python := .venv/bin/python
 # The web in production form, for Django's own deployment checks.
@@ -17,7 +17,7 @@ help: ## List the targets
 
 # The leash ends the supervisor with make, however make ends.
 run: environment-run ## Run everything on this machine: web, DIMSE, workers and their servers
-	@exec $(python) ingestion/embedded/leash.py SIGTERM "$$PPID" $(python) -m ingestion.embedded
+	@exec $(python) ingestion/embedded/leash.py SIGTERM "$$PPID" same $(python) -m ingestion.embedded
 
 test: environment-dev ## Run the tests, with real servers of their own (PYTEST_ARGUMENTS=…)
 	$(python) -m pytest $(PYTEST_ARGUMENTS)

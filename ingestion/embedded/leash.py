@@ -1,28 +1,66 @@
-"""Replaces itself with a command that gets a signal when its parent dies.
+"""Replaces itself with a command that gets a signal when its parent dies, and is not root.
 
-Run as a file, by the interpreter alone: `python leash.py SIGNAL PARENT_PID COMMAND…`.
-Uses PR_SET_PDEATHSIG of prctl(2), which survives execve(2); where there is no such call the
-command runs without it. A process of its own, because code between fork and exec in a
-threaded parent can deadlock.
+Run as a file, by the interpreter alone: `python leash.py SIGNAL PARENT_PID IDENTITY COMMAND…`.
+A process of its own, because code between fork and exec in a threaded parent can deadlock.
+
+Identities, for servers that refuse uid 0:
+
+    same        nothing changes
+    namespace   nobody inside a user namespace (user_namespaces(7)); to the kernel still the
+                caller, so that it reaches what only the caller may reach
+    nobody      the user and group 65534; needs root
 """
 
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # prctl(2); survives execve(2), but not a change of credentials
+CLONE_NEWUSER = 0x10000000
+NOBODY = 65534
 
 
 def main(arguments: list[str]) -> None:
-    """Become the command; exit at once when the parent is gone already."""
-    death_signal, parent_pid, *command = arguments
+    """Become the command; exit with a message when refused, or when the parent is gone."""
+    death_signal, parent_pid, identity, *command = arguments
+    IDENTITIES[identity]()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.Signals[death_signal]), 0, 0, 0)
     if os.getppid() != int(parent_pid):
         sys.exit(f"leash: the parent {parent_pid} is gone")
     os.execvp(command[0], command)
 
+
+def stay_the_same() -> None:
+    """Keep user and group."""
+
+
+def enter_namespace() -> None:
+    """Enter a user namespace in which the caller is nobody."""
+    user, group = os.geteuid(), os.getegid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform != "linux" or libc.unshare(CLONE_NEWUSER) != 0:
+        sys.exit(f"leash: no user namespace: {os.strerror(ctypes.get_errno())}")
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{NOBODY} {user} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{NOBODY} {group} 1", encoding="ascii")
+
+
+def become_nobody() -> None:
+    """Give up root for good."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+IDENTITIES: dict[str, Callable[[], None]] = {
+    "same": stay_the_same,
+    "namespace": enter_namespace,
+    "nobody": become_nobody,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

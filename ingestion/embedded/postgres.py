@@ -7,13 +7,19 @@ from pathlib import Path
 from ingestion.embedded.ports import LOOPBACK, choose_port
 from ingestion.embedded.postgres_binaries import (
     ENVIRONMENT,
-    Identity,
     choose_identity,
     locale_words,
     postgres_binaries,
     run_once,
 )
-from ingestion.embedded.processes import PROC, end_processes, mark_of, start_process, wait_until
+from ingestion.embedded.processes import (
+    PROC,
+    Identity,
+    end_processes,
+    mark_of,
+    start_process,
+    wait_until,
+)
 from ingestion.embedded.servers import START_SECONDS_MAX, Server, failure, own_password
 
 DATABASE = USER = "ingestion"
@@ -68,8 +74,7 @@ def start_postgres(folder: Path, *, durable: bool, port: int | None = None) -> S
             environment=ENVIRONMENT,
             output=output,
             death_signal=STOP_SIGNALS[0],
-            prefix=identity.prefix,
-            user=identity.user,
+            identity=identity,
         )
     server = Server(
         name="PostgreSQL",

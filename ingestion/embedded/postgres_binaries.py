@@ -6,32 +6,18 @@ uid 0, so root runs it in a user namespace, else as nobody.
 
 import os
 import re
+import stat
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ingestion.embedded.processes import HERE
+from ingestion.embedded.processes import Identity, leash
 from ingestion.errors import Misconfigured
 
 NOBODY = 65534
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 BUILTIN_LOCALE_SINCE = 17
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who runs PostgreSQL: words before its commands, and a user to become."""
-
-    prefix: tuple[str, ...] = ()
-    user: int | None = None
-
-
-OURSELVES = Identity()
-IN_A_NAMESPACE = Identity(prefix=(sys.executable, "-I", "-S", str(HERE / "unprivileged.py")))
-AS_NOBODY = Identity(user=NOBODY)
 
 
 def postgres_binaries() -> Path:
@@ -51,24 +37,23 @@ def choose_identity(binaries: Path, *, folder: Path) -> Identity:
     Raises `Misconfigured` when root has no way.
     """
     if os.geteuid() != 0:
-        return OURSELVES
-    for identity in (IN_A_NAMESPACE, AS_NOBODY):
-        if version(binaries, identity=identity) is not None:
-            for path in (folder, *folder.rglob("*")) if identity.user else ():
-                os.chown(path, NOBODY, NOBODY)
-            return identity
+        return Identity.OURSELVES
+    if version(binaries, identity=Identity.IN_A_NAMESPACE) is not None:
+        return Identity.IN_A_NAMESPACE
+    if version(binaries, identity=Identity.AS_NOBODY) is not None:
+        _give_to_nobody(folder)
+        if run_once(["test", "-w", str(folder)], identity=Identity.AS_NOBODY).returncode == 0:
+            return Identity.AS_NOBODY
     raise Misconfigured(
         "PostgreSQL refuses to run as root, there is no user namespace here, and the user "
-        f"{NOBODY} cannot reach {binaries}: run as an ordinary user, or set INGESTION_DATABASE_URL"
+        f"{NOBODY} cannot reach {binaries} or {folder}: run as an ordinary user, move the "
+        "project out of a private home, or set INGESTION_DATABASE_URL"
     )
 
 
 def version(binaries: Path, *, identity: Identity) -> int | None:
     """The major version of PostgreSQL; None if it cannot be run that way."""
-    try:
-        answer = run_once([str(binaries / "postgres"), "--version"], identity=identity)
-    except OSError:
-        return None
+    answer = run_once([str(binaries / "postgres"), "--version"], identity=identity)
     number = re.search(rb"\(PostgreSQL\) (\d+)", answer.stdout)
     return int(number[1]) if number is not None else None
 
@@ -78,14 +63,11 @@ def run_once(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command of PostgreSQL to its end; `text` is its input, errors join its output."""
     return subprocess.run(
-        [*identity.prefix, *command],
+        [*leash(identity=identity), *command],
         input=text.encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=ENVIRONMENT,
-        user=identity.user,
-        group=identity.user,
-        extra_groups=None if identity.user is None else [],
         check=False,
     )
 
@@ -96,6 +78,13 @@ def locale_words(binaries: Path, *, identity: Identity) -> list[str]:
     if number >= BUILTIN_LOCALE_SINCE:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C.UTF-8"]
+
+
+def _give_to_nobody(folder: Path) -> None:
+    """Let nobody own the folder and pass through the one above, which stays unlisted."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    folder.parent.chmod(folder.parent.stat().st_mode | stat.S_IXOTH)
 
 
 def _binary_folders() -> Iterator[Path]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,14 @@ class ProcessMark:
     started: str
 
 
+class Identity(StrEnum):
+    """Who runs a command; `leash.py` explains."""
+
+    OURSELVES = "same"
+    IN_A_NAMESPACE = "namespace"
+    AS_NOBODY = "nobody"
+
+
 def start_process(
     command: Sequence[str],
     *,
@@ -34,34 +43,30 @@ def start_process(
     environment: Mapping[str, str],
     output: int | IO[bytes],
     death_signal: signal.Signals = signal.SIGTERM,
-    prefix: Sequence[str] = (),
-    user: int | None = None,
+    identity: Identity = Identity.OURSELVES,
 ) -> subprocess.Popen[bytes]:
     """Start a command in a session of its own that gets `death_signal` if we die.
 
     Call from the main thread: Linux counts the end of the starting thread as a death.
-    `prefix` runs outside the leash, since a change of credentials would take it off;
-    `user` (with the group of the same number) needs root.
     """
     return subprocess.Popen(
-        [*prefix, *leash(death_signal), *command],
+        [*leash(death_signal, identity=identity), *command],
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
     )
 
 
-def leash(death_signal: signal.Signals) -> list[str]:
-    """Words to put before a command so that it gets the signal when this process dies."""
+def leash(
+    death_signal: signal.Signals = signal.SIGTERM, *, identity: Identity = Identity.OURSELVES
+) -> list[str]:
+    """Words before a command that make it somebody, and signal it when this process dies."""
     return [
         *(sys.executable, "-I", "-S", str(HERE / "leash.py")),
-        *(death_signal.name, str(os.getpid())),
+        *(death_signal.name, str(os.getpid()), identity),
     ]
 
 

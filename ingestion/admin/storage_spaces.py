@@ -1,5 +1,6 @@
 """Storage spaces: where objects rest and by which policies. Their secrets are never shown."""
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,19 +24,23 @@ HIDDEN = "••••••••"
 
 if TYPE_CHECKING:
     _SpaceModelForm = forms.ModelForm[StorageSpace]
+    TextArea = forms.Textarea
 else:
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
+
     _SpaceModelForm = forms.ModelForm
 
 
 class StorageSpaceForm(_SpaceModelForm):
     """Options go in and are not shown again; what is not given stays as it is."""
 
-    new_options = forms.JSONField(
+    new_options = forms.CharField(
         required=False,
+        widget=TextArea(attrs={"rows": 4}),
         label="Set options",
         help_text=(
-            "A JSON object, e.g. {“bucket”: “…”, “secret_key”: “…”}. It is merged into the"
-            " options that are set; null removes one. For a folder: {“root”: “/data/objects”}."
+            'A JSON object, e.g. {"bucket": "…", "secret_key": "…"}. It is merged into the'
+            ' options that are set; null removes one. For a folder: {"root": "/data/objects"}.'
         ),
     )
 
@@ -44,10 +49,11 @@ class StorageSpaceForm(_SpaceModelForm):
         exclude = ("options",)  # the rest is meant to be edited
 
     def clean_new_options(self) -> dict[str, Any]:
-        """A JSON object, or nothing."""
-        options = self.cleaned_data["new_options"]
-        if options in (None, ""):
-            return {}
+        """The options given; none when empty."""
+        try:
+            options = json.loads(self.cleaned_data["new_options"] or "{}")
+        except json.JSONDecodeError as error:
+            raise ValidationError("This is not JSON.") from error
         if not isinstance(options, dict):
             raise ValidationError("Give a JSON object.")
         return options

@@ -83,7 +83,7 @@ def indexed_attributes(
     for column, tag, keyword, vr, characters_max in _TAKEN:
         value = values.get(tag)
         if vr == "UI":
-            taken[column] = require_uid(keyword, _first(value or b""))
+            taken[column] = require_uid(keyword, (value or b"").decode("latin-1"))
         elif vr == "IS":
             taken[column] = _integer(value) if value else None
         elif vr == "US":

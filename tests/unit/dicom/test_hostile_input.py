@@ -5,6 +5,7 @@ import zlib
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -104,12 +105,9 @@ def _element_ends(content: bytes, syntax: str) -> set[int]:
     dataset = read_dataset(
         BytesIO(content), syntax == IMPLICIT_VR_LITTLE_ENDIAN, syntax != EXPLICIT_VR_BIG_ENDIAN
     )
-    raw = [dataset.get_item(tag) for tag in tuple(dataset.keys())]
-    return {
-        item.value_tell + item.length
-        for item in raw
-        if isinstance(item, RawDataElement) and item.length != 0xFFFFFFFF
-    } - {len(content)}
+    raw = cast("list[RawDataElement]", [dataset.get_item(tag) for tag in tuple(dataset.keys())])
+    ends = {item.value_tell + item.length for item in raw if item.length != 0xFFFFFFFF}
+    return ends - {len(content)}
 
 
 @pytest.mark.parametrize("is_undefined", [True, False], ids=["undefined", "defined"])

@@ -1,7 +1,8 @@
 """The table of transfer syntaxes against pydicom's dictionary and PS3.5 Annex A."""
 
 import pytest
-from pydicom.uid import UID, UID_dictionary
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import UID
 
 from ingestion.dicom.transfer_syntaxes import (
     KNOWN_TRANSFER_SYNTAXES,

@@ -56,11 +56,6 @@ def _special_numbers_are_strings(attribute: Attribute, _: DataElement, __: str) 
     return attribute | {"Value": values}
 
 
-def _binary_is_little_endian(attribute: Attribute, element: DataElement, _: str) -> Attribute:
-    """PS3.18 F.2.7: byte order is that of PS3.5 for the web's transfer syntaxes."""
-    return attribute
-
-
 def _long_binary_is_bulk_data(attribute: Attribute, element: DataElement, path: str) -> Attribute:
     """Ours: Pixel Data always, other binary values over 2048 bytes and fragments."""
     is_long = "InlineBinary" in attribute and (

@@ -41,7 +41,7 @@ def build_ct(
 ) -> Dataset:
     """Return a CT image with file meta; UIDs not given are fresh.
 
-    `extra` is `(tag, vr, value)`; it replaces what is there, and a value of None removes the element.
+    `extra` is `(tag, vr, value)`: it replaces what is there, and the value None removes it.
     Pixels are `rows * columns` 16-bit values, in one fragment when the syntax is encapsulated.
     """
     dataset = Dataset()

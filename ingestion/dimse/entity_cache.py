@@ -18,9 +18,15 @@ class EntityCache:
     """The AE tables, never older than their maximum age."""
 
     def __init__(
-        self, load: Callable[[], EntityTables], *, max_age_seconds: float = MAX_AGE_SECONDS
+        self,
+        load: Callable[[], EntityTables],
+        *,
+        release: Callable[[], None],
+        max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
+        """`release` gives back what `load` holds on its thread, at the end."""
         self._load = load
+        self._release = release
         self._max_age_seconds = max_age_seconds
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ae-tables")
         self._lock = threading.Lock()
@@ -38,6 +44,7 @@ class EntityCache:
 
     def close(self) -> None:
         """End the reading thread."""
+        self._reader.submit(self._release)
         self._reader.shutdown()
 
     def _is_stale(self, reading: Future[EntityTables]) -> bool:

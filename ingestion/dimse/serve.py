@@ -47,7 +47,7 @@ def serve_dimse() -> None:
 def serve_until(listening: socket.socket, wait_for_stop: Callable[[], None]) -> None:
     """Serve in this process until `wait_for_stop` returns, then drain."""
     limits = settings.LIMITS
-    cache = EntityCache(load_entity_tables)
+    cache = EntityCache(load_entity_tables, release=connections.close_all)
     group_commit = GroupCommit()
     group_commit.start()
     listener = Listener(

@@ -18,7 +18,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE, DIMSEPrimitive
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from ingestion.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from ingestion.dimse.association import House
@@ -72,7 +72,7 @@ class StockAssociation:
         self._request: AssociationRequest | None = None
         self._refusal = ""
         self._tally = Tally()
-        self._reactor = _build_reactor(connection, house)
+        self._reactor = _build_reactor(connection, peer_address, house=house)
         self._reactor.bind(evt.EVT_REQUESTED, self._decide)
         self._reactor.bind(evt.EVT_ASYNC_OPS, _one_operation_at_a_time)
 
@@ -90,8 +90,9 @@ class StockAssociation:
             outcome = self._outcome()
         except Exception:  # the outermost loop: one association never takes others with it
             log.exception("association failed")
+            self._reactor.abort(block=False)
         finally:
-            self._reactor.kill()
+            self._reactor.dul.kill_dul()
             self._connection.close()
             log_end(
                 outcome,
@@ -180,7 +181,7 @@ class _Reactor(Reactor):
             operation.finish(), self.requestor.maximum_length or 0
         ):
             primitive = P_DATA()
-            primitive.presentation_data_value_list = [(context_id, bytes([control]) + fragment)]
+            primitive.presentation_data_value_list = [[context_id, bytes([control]) + fragment]]
             self.dul.send_pdu(primitive)
 
 
@@ -206,7 +207,7 @@ class _BoundedSocket(AssociationSocket):
         return received
 
 
-def _build_reactor(connection: socket.socket, house: House) -> _Reactor:
+def _build_reactor(connection: socket.socket, peer_address: str, *, house: House) -> _Reactor:
     entity = AE()
     entity.acse_timeout = house.artim_timeout_seconds
     entity.network_timeout = house.network_timeout_seconds
@@ -215,6 +216,7 @@ def _build_reactor(connection: socket.socket, house: House) -> _Reactor:
     bounded = _BoundedSocket(reactor, client_socket=connection)
     bounded.pdu_bytes_max = max(ASSOCIATE_RQ_BYTES_MAX, house.pdu_bytes_max)
     reactor.set_socket(bounded)
+    reactor.requestor.address_info = AddressInformation(peer_address, 0)
     reactor.acceptor.maximum_length = house.pdu_bytes_max
     reactor.acceptor.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     reactor.acceptor.implementation_version_name = IMPLEMENTATION_VERSION_NAME

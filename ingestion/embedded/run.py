@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from ingestion.embedded.console import Console
 from ingestion.embedded.ports import accepts
@@ -12,12 +11,11 @@ from ingestion.embedded.postgres import STOP_SIGNALS as POSTGRES_STOP_SIGNALS
 from ingestion.embedded.postgres import postgres_url, start_postgres
 from ingestion.embedded.processes import start_process
 from ingestion.embedded.product import PREFERRED_PORTS, ROOT, Product
-from ingestion.embedded.state_folder import MARKER, StateFolder
+from ingestion.embedded.state_folder import MARKER, StateFolder, state_folder_path
 from ingestion.embedded.supervisor import ProcessPlan, Stopped, StopRequests, Supervisor, Tier
 from ingestion.embedded.valkey import start_valkey, valkey_url
 
 READY_SECONDS_MAX = 180.0
-DEFAULT_STATE_FOLDER = "var"
 
 
 def run(given: Mapping[str, str], *, console: Console, requests: StopRequests) -> None:
@@ -26,7 +24,7 @@ def run(given: Mapping[str, str], *, console: Console, requests: StopRequests) -
     `given` is the environment of the caller. A database or broker named there is used, and
     none is started in its place. Raises `IngestionError` when something does not start.
     """
-    state = StateFolder(Path(given.get("INGESTION_STATE_FOLDER") or DEFAULT_STATE_FOLDER))
+    state = StateFolder(state_folder_path(given))
     with state.held():
         ended = state.end_leftovers()
         if ended:
@@ -63,7 +61,7 @@ def _serve(
     for plan in product.plans(partial(_start, environment=environment, console=console)):
         supervisor.start(plan)
     supervisor.wait_until_ready(within_seconds=READY_SECONDS_MAX)
-    state.write_endpoints(product.endpoints())
+    state.write_endpoints(product.endpoints(), environment=environment)
     console.block(product.table())
     supervisor.watch()
 

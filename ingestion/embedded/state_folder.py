@@ -5,6 +5,7 @@ ports.json        the ports of the last start, kept for the next
 secrets.json      made once, mode 0600
 processes.json    what was started, so that the next start can end what a crash left
 endpoints.json    while everything is ready: where it is, mode 0600
+environment.json  while everything is ready: what its processes were told, for manage.py, mode 0600
 """
 
 import fcntl
@@ -19,8 +20,10 @@ from ingestion.embedded.processes import ProcessMark, end_processes, processes_m
 from ingestion.embedded.servers import write_private
 from ingestion.errors import Unavailable
 
+DEFAULT_STATE_FOLDER = "var"
 # Every process of a run has this variable; its value is the folder.
 MARKER = "INGESTION_EMBEDDED_IN"
+OURS = "INGESTION_"
 SECRETS = ("secret_key", "admin_password", "token", "flower_password")
 SECRET_BYTES = {"secret_key": 48, "admin_password": 12, "flower_password": 12}
 SECRET_BYTES_ELSE = 32
@@ -80,10 +83,36 @@ class StateFolder:
         self.remove_endpoints()
         return ended
 
-    def write_endpoints(self, endpoints: Mapping[str, object]) -> None:
-        """Tell scripts that everything is ready and where."""
+    def write_endpoints(
+        self, endpoints: Mapping[str, object], *, environment: Mapping[str, str]
+    ) -> None:
+        """Tell scripts that everything is ready and where, and `manage.py` how to join."""
+        ours = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(OURS) and name != MARKER
+        }
+        write_private(self.path / "environment.json", json.dumps(ours, indent=2) + "\n")
         write_private(self.path / "endpoints.json", json.dumps(endpoints, indent=2) + "\n")
 
     def remove_endpoints(self) -> None:
         """Tell scripts that it is over."""
-        (self.path / "endpoints.json").unlink(missing_ok=True)
+        for name in ("endpoints.json", "environment.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+
+def environment_of_the_run(given: Mapping[str, str]) -> dict[str, str]:
+    """What a command needs to work with the run in its state folder; empty if none is ready.
+
+    Empty too when `given` names a database itself.
+    """
+    file = state_folder_path(given) / "environment.json"
+    if given.get("INGESTION_DATABASE_URL") or not file.exists():
+        return {}
+    told: dict[str, str] = json.loads(file.read_text("utf-8"))
+    return {name: value for name, value in told.items() if name not in given}
+
+
+def state_folder_path(given: Mapping[str, str]) -> Path:
+    """Where the run of this environment keeps its state."""
+    return Path(given.get("INGESTION_STATE_FOLDER") or DEFAULT_STATE_FOLDER)

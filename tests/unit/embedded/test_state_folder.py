@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.embedded.processes import mark_of, start_process
-from ingestion.embedded.state_folder import MARKER, StateFolder
+from ingestion.embedded.state_folder import MARKER, StateFolder, environment_of_the_run
 from ingestion.errors import Unavailable
 
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -21,7 +21,7 @@ def mode(path: Path) -> int:
 def test_the_folder_and_its_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "a new" / "folder")
     state.secrets()
-    state.write_endpoints({"ready": True})
+    state.write_endpoints({"ready": True}, environment={})
     assert mode(state.path) == 0o700
     assert mode(state.path / "secrets.json") == 0o600
     assert mode(state.path / "endpoints.json") == 0o600
@@ -51,7 +51,7 @@ def test_leftovers_are_ended_by_record_and_by_mark(tmp_path: Path) -> None:
     mark = mark_of(recorded.pid)
     assert mark is not None
     state.record_processes([mark])
-    state.write_endpoints({"ready": True})
+    state.write_endpoints({"ready": True}, environment={})
 
     assert state.end_leftovers() == 2
 
@@ -61,3 +61,16 @@ def test_leftovers_are_ended_by_record_and_by_mark(tmp_path: Path) -> None:
     assert not (state.path / "endpoints.json").exists()
     other.kill()
     other.wait(10)
+
+
+def test_commands_join_the_run_that_is_ready(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    given = {"INGESTION_STATE_FOLDER": str(tmp_path)}
+    assert environment_of_the_run(given) == {}
+    told = {"INGESTION_DATABASE_URL": "postgresql://here", MARKER: "x", "HOME": "/"}
+    state.write_endpoints({"ready": True}, environment=told)
+    assert environment_of_the_run(given) == {"INGESTION_DATABASE_URL": "postgresql://here"}
+    assert environment_of_the_run(given | {"INGESTION_DATABASE_URL": "elsewhere"}) == {}
+    assert (tmp_path / "environment.json").stat().st_mode & 0o777 == 0o600
+    state.remove_endpoints()
+    assert environment_of_the_run(given) == {}

@@ -8,3 +8,7 @@ class DicomwebConfig(AppConfig):
 
     name = "dicomweb"
     verbose_name = "DICOMweb"
+
+    def ready(self) -> None:
+        """Register the description of our tokens; REST framework must be loaded first."""
+        from dicomweb import api_description  # noqa: F401  # registers itself

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 from django.db.models.functions import Now
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from dicomweb.problems import CHALLENGE
 from ingestion.errors import NotAuthenticated
@@ -111,7 +109,7 @@ class BearerTokenAuthentication(BaseAuthentication):
 class HasScope(BasePermission):
     """The token permits the action that the view names for the method."""
 
-    def has_permission(self, request: Request, _view: APIView) -> bool:
+    def has_permission(self, request: Request, _view: object) -> bool:
         action = action_of(request.method or "")
         return isinstance(request.user, Principal) and action in request.user.actions
 
@@ -121,13 +119,3 @@ def action_of(method: str) -> Action:
     return {"POST": Action.STORE, "PUT": Action.STORE, "DELETE": Action.DELETE}.get(
         method, Action.READ
     )
-
-
-class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped base
-    """How the API's description names the scheme."""
-
-    target_class = "dicomweb.authentication.BearerTokenAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, _auto_schema: object) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer"}

@@ -18,6 +18,7 @@ from ingestion.errors import (
     InvalidInstance,
     InvalidRequest,
     LimitExceeded,
+    Misconfigured,
     NotAcceptable,
     NotAuthenticated,
     NotFound,
@@ -48,6 +49,8 @@ STATUS: dict[type[IngestionError], int] = {
     # PS3.18 knows no 507; 503 with Retry-After is what its clients understand.
     OutOfSpace: 503,
     ObjectMissing: 500,
+    # An operator must act; until then it is our side that cannot, and a repeat can help.
+    Misconfigured: 503,
 }
 
 _FOREIGN: tuple[tuple[type[Exception], type[IngestionError], str], ...] = (

@@ -6,7 +6,6 @@ uid 0, so root runs it in a user namespace, else as nobody.
 
 import os
 import re
-import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -42,7 +41,7 @@ def choose_identity(binaries: Path, *, folder: Path) -> Identity:
         return Identity.IN_A_NAMESPACE
     if version(binaries, identity=Identity.AS_NOBODY) is not None:
         _give_to_nobody(folder)
-        if run_once(["test", "-w", str(folder)], identity=Identity.AS_NOBODY).returncode == 0:
+        if run_once(["ls", str(folder)], identity=Identity.AS_NOBODY).returncode == 0:
             return Identity.AS_NOBODY
     raise Misconfigured(
         "PostgreSQL refuses to run as root, there is no user namespace here, and the user "
@@ -81,10 +80,9 @@ def locale_words(binaries: Path, *, identity: Identity) -> list[str]:
 
 
 def _give_to_nobody(folder: Path) -> None:
-    """Let nobody own the folder and pass through the one above, which stays unlisted."""
+    """Let nobody own the folder, which is what PostgreSQL insists on."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
-    folder.parent.chmod(folder.parent.stat().st_mode | stat.S_IXOTH)
 
 
 def _binary_folders() -> Iterator[Path]:

@@ -16,7 +16,13 @@ import redis
 
 from ingestion.embedded.ports import LOOPBACK, choose_port
 from ingestion.embedded.postgres import start_postgres
-from ingestion.embedded.processes import is_alive, mark_of
+from ingestion.embedded.postgres_binaries import (
+    choose_identity,
+    postgres_binaries,
+    run_once,
+    version,
+)
+from ingestion.embedded.processes import Identity, is_alive, mark_of
 from ingestion.embedded.servers import Server
 from ingestion.embedded.valkey import start_valkey
 from ingestion.errors import Unavailable
@@ -148,3 +154,17 @@ def test_valkey_wants_its_password_and_drops_nothing_for_room(folder: Path) -> N
             pytest.raises(redis.AuthenticationError),
         ):
             stranger.ping()
+
+
+def test_root_runs_postgres_as_somebody_else_with_or_without_a_namespace(folder: Path) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    binaries = postgres_binaries()
+    is_root = os.geteuid() == 0
+    assert (choose_identity(binaries, folder=folder) is Identity.OURSELVES) is not is_root
+    nobody = Identity.AS_NOBODY if is_root else Identity.OURSELVES
+    assert version(binaries, identity=nobody) is not None
+    # A home that only its owner may enter is passed through, by access(2) as by open(2).
+    words = ["sh", "-c", 'id -u; [ -r "$0" ] && ls "$0"', str(folder)]
+    seen = run_once(words, identity=nobody)
+    assert seen.returncode == 0
+    assert seen.stdout != b"0\n"

@@ -49,6 +49,7 @@ def start_services(folder: Path) -> Services:
 
 def without_services(folder: Path) -> dict[str, str]:
     """An environment whose servers answer to nobody, for what must not need them."""
+    (folder / "state" / "static").mkdir(parents=True, exist_ok=True)  # else WhiteNoise warns
     return {
         "INGESTION_SECRET_KEY": SECRET_KEY,
         "INGESTION_STATE_FOLDER": str(folder / "state"),

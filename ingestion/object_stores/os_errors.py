@@ -21,6 +21,8 @@ _KINDS: dict[int | None, type[IngestionError]] = {
     errno.EPERM: Misconfigured,
     errno.EROFS: Misconfigured,
 }
+# Something else is where a folder should be.
+_WRONG_NAMES = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST}
 
 
 def from_os_error(error: OSError, subject: str) -> IngestionError:
@@ -30,6 +32,8 @@ def from_os_error(error: OSError, subject: str) -> IngestionError:
 
 
 def from_os_error_in_writing(error: OSError, subject: str) -> IngestionError:
-    """The same for writes, where something missing is no missing object: it is worth a repeat."""
+    """The same for writes, where a missing name is worth a repeat and a wrong one is not."""
     mapped = from_os_error(error, subject)
+    if error.errno in _WRONG_NAMES:
+        return Misconfigured(str(mapped))
     return ObjectStoreUnavailable(str(mapped)) if isinstance(mapped, ObjectMissing) else mapped

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from pydantic import ConfigDict, Field
 
 from ingestion.errors import Misconfigured, ObjectMissing, ObjectStoreUnavailable
@@ -46,7 +45,7 @@ class S3Options:
     """Where the bucket is and how to reach it. Without keys, boto3's own search finds credentials.
 
     `part_bytes`: larger objects go up in parts of this size, at least 5 MiB, each held in memory.
-    `conditional_writes`: `never` for servers that ignore If-None-Match; `check` finds those.
+    `conditional_writes`: `never` asks whether an object exists instead of sending If-None-Match.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -85,14 +84,12 @@ class S3Store:
 
     def put(self, key: str, spool: Spool) -> StoredObject:
         """Keep the spooled bytes; the server has confirmed them."""
-        whole_key = checked_key(self._prefix, key)
-        if self._is_conditional:
-            try:
-                return self._put(whole_key, spool)
-            except _ConditionUnknownError:
-                self._is_conditional = False
-        # Two who race for this key have the same bytes, so that overwriting changes nothing.
-        return self._put(marked(whole_key, spool.sha256(0).hex()[:16]), spool)
+        # Not every server checks the condition and writes in one step. Marked with a hash of all
+        # bytes, two who race for a location have the same bytes: overwriting changes nothing.
+        whole_key = marked(checked_key(self._prefix, key), spool.sha256(0).hex()[:16])
+        return put_once(
+            self, whole_key, spool=spool, create=lambda location: self._create(location, spool)
+        )
 
     def read(self, location: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`."""
@@ -170,15 +167,6 @@ class S3Store:
             raise mapped from error
         prove(self)
 
-    def _put(self, whole_key: str, spool: Spool) -> StoredObject:
-        def create(location: str) -> bool:
-            try:
-                return self._create(location, spool)
-            except S3_ERRORS as error:
-                raise _from_put_error(error) from error
-
-        return put_once(self, whole_key, spool=spool, create=create)
-
     def _create(self, location: str, spool: Spool) -> bool:
         """Create the object; false when there is one."""
         is_large = spool.size_bytes > self._part_bytes
@@ -188,25 +176,29 @@ class S3Store:
             if is_large:
                 self._upload_parts(location, spool)
             else:
-                body = spool.read_at(0, spool.size_bytes)
-                self._confirm(
-                    self._client.put_object(
-                        Bucket=self._bucket,
-                        Key=location,
-                        Body=body,
-                        ContentMD5=_content_md5(body),
-                        ContentType="application/dicom",
-                        **self._condition(),
-                    )
-                )
-        except ClientError as error:
+                self._upload(location, spool)
+        except S3_ERRORS as error:
             code = error_code(error)
-            if self._is_conditional and code in UNKNOWN_CONDITION_CODES:
-                raise _ConditionUnknownError from error
             if code in EXISTS_CODES:
                 return False
-            raise
+            if self._is_conditional and code in UNKNOWN_CONDITION_CODES:
+                self._is_conditional = False
+                return self._create(location, spool)
+            raise _from_put_error(error) from error
         return True
+
+    def _upload(self, location: str, spool: Spool) -> None:
+        body = spool.read_at(0, spool.size_bytes)
+        self._confirm(
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=location,
+                Body=body,
+                ContentMD5=_content_md5(body),
+                ContentType="application/dicom",
+                **self._condition(),
+            )
+        )
 
     def _upload_parts(self, location: str, spool: Spool) -> None:
         upload_id = self._client.create_multipart_upload(
@@ -256,10 +248,6 @@ class S3Store:
         if not response.get("ETag"):
             raise ObjectStoreUnavailable("put: the server confirmed nothing")
         return str(response["ETag"])
-
-
-class _ConditionUnknownError(Exception):
-    """The server knows no If-None-Match on writes."""
 
 
 def _connect(options: S3Options) -> "S3Client":

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from ingestion.errors import LimitExceeded
+from ingestion.errors import LimitExceeded, ObjectStoreUnavailable
 from ingestion.object_stores.os_errors import from_os_error_in_writing
 
 MEMORY_BYTES_MAX = 1024 * 1024
@@ -97,13 +97,14 @@ class Spool:
         """Up to `length` bytes from `offset`; fewer only at the end of what was written so far."""
         if self._path is None:
             return bytes(memoryview(self._memory)[offset : offset + length])
-        pieces = bytearray()
-        while length > len(pieces):
-            piece = os.pread(self._fd, length - len(pieces), offset + len(pieces))
-            if not piece:
-                break
-            pieces += piece
-        return bytes(pieces)
+        length = max(min(length, self.size_bytes - offset), 0)
+        try:
+            content = os.pread(self._fd, length, offset)
+        except OSError as error:
+            raise from_os_error_in_writing(error, "spool file") from error
+        if len(content) < length:
+            raise ObjectStoreUnavailable("spool file: it became shorter")
+        return content
 
     def hash_from(self, offset: int) -> None:
         """Hash what was and what will be written from `offset` on, as it arrives. Called once."""

@@ -11,7 +11,7 @@ PROBE_BYTES = 2048
 
 
 def prove(store: ObjectStore) -> None:
-    """Write, read, list, delete, try to overwrite. Raises `Misconfigured` or what the store does."""
+    """Write, read, list, delete, try to overwrite. Raises what is wrong."""
     key = f"check/{uuid4().hex}.dcm"
     first, second = os.urandom(PROBE_BYTES), os.urandom(PROBE_BYTES)
     locations = []

@@ -37,7 +37,8 @@ class SwiftServer:
 def start_swift(folder: Path) -> SwiftServer:
     """Start Swift on free loopback ports; ready when it returns. Its state and log are in `folder`.
 
-    The folder must have extended attributes, and is the caller's to remove. RuntimeError with the end of the log when the server does not start.
+    The folder must have extended attributes, and is the caller's to remove. Raises
+    RuntimeError with the end of the log when the server does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     access_key, secret_key = "test:tester", secrets.token_hex(16)

@@ -2,7 +2,7 @@
 
 Run as `python -P swift_process.py <folder>`. Eventlet stays in here. It prints the port of the
 proxy when everything listens, and ends with its four servers when its standard input closes, so
-that it never outlives the process that started it. Source: Swift's deployment guide and its s3api middleware.
+that it never outlives the process that started it. Source: Swift's deployment guide, s3api.
 """
 
 import os

@@ -21,37 +21,47 @@ log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 30.0
 
+# Times are the statement's, as Django's `Now()`, so that rows just written are due.
 DUE = """
     SELECT s.id FROM bindings_subscription s
-    WHERE s.is_enabled AND (s.opened_until IS NULL OR s.opened_until <= now()) AND EXISTS (
-        SELECT 1 FROM bindings_delivery d
-        WHERE d.subscription_id = s.id AND d.state = 'pending' AND d.next_attempt_at <= now()
-            AND (d.claimed_until IS NULL OR d.claimed_until <= now()))
+    WHERE s.is_enabled
+        AND (s.opened_until IS NULL OR s.opened_until <= statement_timestamp())
+        AND EXISTS (
+            SELECT 1 FROM bindings_delivery d
+            WHERE d.subscription_id = s.id AND d.state = 'pending'
+                AND d.next_attempt_at <= statement_timestamp()
+                AND (d.claimed_until IS NULL OR d.claimed_until <= statement_timestamp())
+        )
     ORDER BY s.id
 """
 LOCK = """
     SELECT consecutive_failures FROM bindings_subscription
-    WHERE id = %s AND is_enabled AND (opened_until IS NULL OR opened_until <= now())
+    WHERE id = %s AND is_enabled
+        AND (opened_until IS NULL OR opened_until <= statement_timestamp())
     FOR NO KEY UPDATE
 """
 IN_FLIGHT = """
     SELECT count(*) FROM bindings_delivery
-    WHERE subscription_id = %s AND claim_id IS NOT NULL AND claimed_until > now()
+    WHERE subscription_id = %s AND claim_id IS NOT NULL
+        AND claimed_until > statement_timestamp()
 """
 CLAIM = """
     UPDATE bindings_delivery AS d
-    SET claim_id = %(claim)s, claimed_until = now() + make_interval(secs => %(lease)s)
+    SET claim_id = %(claim)s,
+        claimed_until = statement_timestamp() + make_interval(secs => %(lease)s)
     FROM (
         SELECT id FROM bindings_delivery
         WHERE subscription_id = %(subscription)s AND state = 'pending'
-            AND next_attempt_at <= now() AND (claimed_until IS NULL OR claimed_until <= now())
+            AND next_attempt_at <= statement_timestamp()
+            AND (claimed_until IS NULL OR claimed_until <= statement_timestamp())
         ORDER BY next_attempt_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE d.id = due.id
     RETURNING d.id, d.uuid, d.event_id, d.attempts, d.owed_since
 """
 RENEW = """
-    UPDATE bindings_delivery SET claimed_until = now() + make_interval(secs => %(lease)s)
+    UPDATE bindings_delivery
+    SET claimed_until = statement_timestamp() + make_interval(secs => %(lease)s)
     WHERE subscription_id = %(subscription)s AND claim_id = %(claim)s
 """
 RELEASE = """

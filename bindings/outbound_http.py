@@ -8,18 +8,18 @@ was judged is the address that is connected to.
 import contextvars
 import os
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import httpcore2
 from django.conf import settings
 
 from bindings.address_guard import resolve
-from ingestion.errors import IngestionError, NotPermitted
+from ingestion.errors import IngestionError
 
 CONNECT_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 64
@@ -27,6 +27,8 @@ KEEPALIVE_SECONDS = 15.0
 USER_AGENT = b"imaging-ingestion"
 
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
+_pools: dict[tuple[int, str], httpcore2.ConnectionPool] = {}
+_pools_lock = threading.Lock()
 
 
 class OutboundError(IngestionError):
@@ -70,7 +72,7 @@ def send(request: OutboundRequest) -> OutboundAnswer:
     """
     limit = request.timeout_seconds
     waits = {"connect": min(limit, CONNECT_SECONDS_MAX), "read": limit, "write": limit}
-    pool = _pool(request.ca_certificates, os.getpid())
+    pool = _pool(request.ca_certificates)
     with (
         _bounded(limit if request.is_bounded else None),
         _foreign_errors(limit),
@@ -85,6 +87,14 @@ def send(request: OutboundRequest) -> OutboundAnswer:
         return OutboundAnswer(
             answer.status, _decoded(answer.headers), _capped_body(answer.iter_stream())
         )
+
+
+def close_connections() -> None:
+    """Close what this process keeps open. Later requests open anew."""
+    with _pools_lock:
+        own = [key for key in _pools if key[0] == os.getpid()]
+        for key in own:
+            _pools.pop(key).close()
 
 
 def _encoded(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
@@ -126,7 +136,7 @@ def _foreign_errors(timeout_seconds: float) -> Iterator[None]:
 
 
 def _why_not_connected(error: httpcore2.ConnectError) -> str:
-    cause = error.__cause__
+    cause = next(iter(error.args), None)  # what the library mapped
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the peer's certificate is not trusted: {cause.verify_message}"
     if isinstance(cause, ssl.SSLError):
@@ -136,10 +146,16 @@ def _why_not_connected(error: httpcore2.ConnectError) -> str:
     return "no connection"
 
 
-@lru_cache(maxsize=32)
-def _pool(ca_certificates: str, pid: int) -> httpcore2.ConnectionPool:
+def _pool(ca_certificates: str) -> httpcore2.ConnectionPool:
     """This process's connections; a fork makes its own, since sockets must not be shared."""
-    assert pid == os.getpid()
+    key = (os.getpid(), ca_certificates)
+    with _pools_lock:
+        if key not in _pools:
+            _pools[key] = _new_pool(ca_certificates)
+        return _pools[key]
+
+
+def _new_pool(ca_certificates: str) -> httpcore2.ConnectionPool:
     trusted = (
         ssl.create_default_context(cadata=ca_certificates)
         if ca_certificates
@@ -225,5 +241,3 @@ def _left(timeout: float | None) -> float | None:
         raise httpcore2.ReadTimeout("the exchange took too long")
     return left if timeout is None else min(left, timeout)
 
-
-__all__ = ["NotPermitted", "OutboundAnswer", "OutboundError", "OutboundRequest", "send"]

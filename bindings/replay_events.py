@@ -24,7 +24,7 @@ class Replay(enum.Enum):
 ON_CONFLICT = {
     Replay.NEVER_OWED: "DO NOTHING",
     Replay.EVERYTHING: """DO UPDATE SET state = 'pending', attempts = 0, settled_at = NULL,
-        problem = '', next_attempt_at = now(), owed_since = now()
+        problem = '', next_attempt_at = statement_timestamp(), owed_since = statement_timestamp()
         WHERE bindings_delivery.state <> 'pending'""",
 }
 STEP_END = """

@@ -34,8 +34,7 @@ class HttpReceiver:
     def __init__(self, script: Script | None = None) -> None:
         self.received: list[Received] = []
         self.script: Script = script or (lambda _: Answer())
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -66,6 +65,11 @@ def answers(*statuses: int) -> Script:
             return Answer(left.pop(0) if len(left) > 1 else left[0])
 
     return script
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # more than connect at once
 
 
 def _handler(receiver: HttpReceiver) -> type[BaseHTTPRequestHandler]:

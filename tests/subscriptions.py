@@ -1,0 +1,56 @@
+"""Builds subscriptions and events without anything behind them."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from bindings.models import BindingKind, Delivery, Subscription
+from bindings.signing_secrets import new_signing_secret
+from ingestion.models import Event, EventType, StorageSpace
+from tests.builders import new_uid
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def make_subscription(url: str, **fields: Any) -> Subscription:
+    """An enabled webhook for instances that has been there for an hour."""
+    values = {
+        "name": new_uid(),
+        "kind": BindingKind.WEBHOOK,
+        "event_types": [EventType.DICOM_AVAILABLE.value],
+        "signing_secret": new_signing_secret(),
+        "timeout_seconds": 5.0,
+    } | fields
+    subscription = Subscription.objects.create(url=url, **values)
+    Subscription.objects.filter(pk=subscription.pk).update(created_at=Now() - timedelta(hours=1))
+    subscription.refresh_from_db()
+    return subscription
+
+
+def make_event(space: StorageSpace, **fields: Any) -> Event:
+    """An instance that became available."""
+    values = {
+        "type": EventType.DICOM_AVAILABLE,
+        "study_instance_uid": "1.2.3",
+        "series_instance_uid": "1.2.3.4",
+        "sop_instance_uid": new_uid(),
+        "modalities": ["CT"],
+        "sop_classes": [CT],
+        "calling_ae_title": "MODALITY",
+        "data": {"change": "addition", "sizeBytes": 10},
+    } | fields
+    event = Event.objects.create(storage_space=space, **values)
+    event.refresh_from_db()
+    return event
+
+
+def make_due() -> None:
+    """Let all waiting time pass: next tries and open circuits are now."""
+    Delivery.objects.filter(state="pending").update(
+        next_attempt_at=Now() - timedelta(seconds=1), owed_since=F("owed_since")
+    )
+    Subscription.objects.filter(opened_until__isnull=False).update(
+        opened_until=Now() - timedelta(seconds=1)
+    )

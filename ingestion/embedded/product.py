@@ -21,9 +21,13 @@ PREFERRED_PORTS = {
     "valkey": 16379,
 }
 QUEUES = "ingest,revisions,deliver,housekeeping"
+# Workers need not know of each other; asking would cost a second at each start.
+WORKER = ("worker", "-E", "-Q", QUEUES, "-c", "2", "--without-mingle", "--without-gossip")
 AE_TITLE = "INGEST"
 ADMIN = "admin"
 FLOWER_USER = "flower"
+# Beyond what they grant themselves: 5 s for associations, 10 for requests, 15 for tasks.
+STOP_SECONDS = {Tier.EDGE: 15.0, Tier.WORKER: 20.0}
 # What suits one machine of one's own; whoever sets one of these keeps it.
 SUITS_ONE_MACHINE = {
     "INGESTION_DIMSE_ANY_CALLING_AE_FROM_LOOPBACK": "true",
@@ -90,13 +94,17 @@ class Product:
         table: tuple[tuple[str, Tier, list[str], Callable[[], bool]], ...] = (
             ("web", Tier.EDGE, self._web(), partial(answers_ok, web, "/health/ready")),
             ("dimse", Tier.EDGE, _python("manage.py", "dimse"), partial(accepts, dimse)),
-            ("worker", Tier.WORKER, _celery("worker", "-E", "-Q", QUEUES, "-c", "2"), _at_once),
+            ("worker", Tier.WORKER, _celery(*WORKER), _at_once),
             ("beat", Tier.WORKER, _celery("beat", "-s", str(self._schedule)), _at_once),
             ("flower", Tier.WORKER, self._flower(), sees_worker),
         )
         return [
             ProcessPlan(
-                name=name, tier=tier, start=partial(start, name, command), is_ready=is_ready
+                name=name,
+                tier=tier,
+                start=partial(start, name, command),
+                is_ready=is_ready,
+                stop_seconds=STOP_SECONDS[tier],
             )
             for name, tier, command, is_ready in table
         ]

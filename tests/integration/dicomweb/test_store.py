@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from ingestion.models import DuplicatePolicy, Instance, Outcome, Receipt, StorageSpace
 from tests.builders import build_ct, new_uid, part10_bytes
@@ -174,7 +174,7 @@ def test_xml_is_answered_when_accepted(web: WebClient) -> None:
         multipart(part10_bytes(dataset), b"bad" * 99), headers={"Accept": "application/dicom+xml"}
     )
     assert response["Content-Type"] == "application/dicom+xml"
-    root = ElementTree.fromstring(response.content)
+    root = ET.fromstring(response.content)
     texts = [item.text for item in root.iter(f"{NATIVE_MODEL}Value")] or [
         item.text for item in root.iter("Value")
     ]
@@ -243,7 +243,7 @@ def test_a_store_that_cannot_write_is_503_and_nothing_is_acknowledged(
     web.store(good, blocked)
 
 
-def test_a_full_spool_is_503(web: WebClient, settings: SettingsWrapper) -> None:
+def test_a_full_spool_is_503(web: WebClient, settings: Settings) -> None:
     settings.LIMITS = settings.LIMITS.model_copy(update={"spool_free_bytes_min": 1 << 60})
     response = web.post(multipart(part10_bytes(build_ct())))
     assert response.status_code == 503
@@ -255,7 +255,7 @@ def test_a_full_spool_is_503(web: WebClient, settings: SettingsWrapper) -> None:
     [("request_bytes_max", 413), ("parts_max", 413), ("instance_bytes_max", 202)],
 )
 def test_each_limit_says_that_it_was_hit(
-    web: WebClient, settings: SettingsWrapper, limit: str, status: int
+    web: WebClient, settings: Settings, limit: str, status: int
 ) -> None:
     small, large = build_ct(rows=2, columns=2), build_ct(rows=200, columns=200)
     values = {"parts_max": 1, "request_bytes_max": 20_000, "instance_bytes_max": 20_000}
@@ -272,35 +272,39 @@ def test_a_space_that_takes_nothing_new_is_403(web: WebClient, space: StorageSpa
     assert web.post(multipart(part10_bytes(build_ct()))).status_code == 403
 
 
-class TestWhereTheRootStores:
-    """`/dicomweb/studies` and the original's `/stow-rs/studies` name no space."""
+# `/dicomweb/studies` and the original's `/stow-rs/studies` name no space.
 
-    def test_the_only_space_is_meant(self, web: WebClient) -> None:
-        web.store(build_ct(), path="/stow-rs/studies")
-        assert Instance.objects.get().storage_space.slug == "main"
 
-    def test_the_token_with_one_space_means_it(
-        self, space: StorageSpace, other_space: StorageSpace
-    ) -> None:
-        web = WebClient(make_token(may_store=True, spaces=[other_space]))
-        web.store(build_ct())
-        assert Instance.objects.get().storage_space == other_space
+def test_at_the_root_the_only_space_is_meant(web: WebClient) -> None:
+    web.store(build_ct(), path="/stow-rs/studies")
+    assert Instance.objects.get().storage_space.slug == "main"
 
-    def test_several_spaces_must_be_told_apart(
-        self, web: WebClient, other_space: StorageSpace
-    ) -> None:
-        response = web.post(multipart(part10_bytes(build_ct())))
-        assert response.status_code == 400
-        assert "/dicomweb/spaces/" in json.loads(response.content)["detail"]
 
-    def test_the_one_called_default_is_meant_among_several(
-        self, web: WebClient, other_space: StorageSpace
-    ) -> None:
-        other_space.slug = "default"
-        other_space.save()
-        web.store(build_ct())
-        assert Instance.objects.get().storage_space == other_space
+def test_at_the_root_the_token_with_one_space_means_it(
+    space: StorageSpace, other_space: StorageSpace
+) -> None:
+    web = WebClient(make_token(may_store=True, spaces=[other_space]))
+    web.store(build_ct())
+    assert Instance.objects.get().storage_space == other_space
 
-    def test_a_named_space_is_meant(self, web: WebClient, other_space: StorageSpace) -> None:
-        web.store(build_ct(), path="/dicomweb/spaces/other/studies")
-        assert Instance.objects.get().storage_space == other_space
+
+def test_at_the_root_several_spaces_must_be_told_apart(
+    web: WebClient, other_space: StorageSpace
+) -> None:
+    response = web.post(multipart(part10_bytes(build_ct())))
+    assert response.status_code == 400
+    assert "/dicomweb/spaces/" in json.loads(response.content)["detail"]
+
+
+def test_at_the_root_the_one_called_default_is_meant_among_several(
+    web: WebClient, other_space: StorageSpace
+) -> None:
+    other_space.slug = "default"
+    other_space.save()
+    web.store(build_ct())
+    assert Instance.objects.get().storage_space == other_space
+
+
+def test_at_the_root_a_named_space_is_meant(web: WebClient, other_space: StorageSpace) -> None:
+    web.store(build_ct(), path="/dicomweb/spaces/other/studies")
+    assert Instance.objects.get().storage_space == other_space

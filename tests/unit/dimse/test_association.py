@@ -319,7 +319,7 @@ def test_violation_aborts_with_the_right_reason(
 def test_violation_ends_the_stock_path_too(
     connect: Connect, custodian: Custodian, name: str
 ) -> None:
-    peer = associated(connect())
+    peer = associated(connect(artim_timeout_seconds=0.2))
     peer.send(VIOLATIONS[name][0])
     assert peer.is_closed()
     assert not custodian.kept
@@ -356,7 +356,7 @@ def test_garbage_is_aborted_with_one_warning_and_no_traceback(
 
 @pytest.mark.parametrize("name", ["HTTP", "TLS hello", "zeros", "P-DATA first"])
 def test_garbage_ends_the_stock_path_too(connect: Connect, name: str) -> None:
-    peer = connect()
+    peer = connect(artim_timeout_seconds=0.2)
     peer.send(GARBAGE[name][0])
     assert peer.is_closed()
 
@@ -574,7 +574,7 @@ def test_end_is_one_info_line_with_counts(
 def test_connection_without_a_word_is_no_news(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    peer = connect()
+    peer = connect(artim_timeout_seconds=0.2)
     peer.connection.close()
     peer.thread.join(5)  # type: ignore[attr-defined]
     assert not [record for record in caplog.records if record.levelno >= logging.INFO]

@@ -1,0 +1,97 @@
+"""A signed-in administrator, and one row or more of everything that the screens show."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.utils import timezone
+
+from ingestion.models import (
+    AccessToken,
+    AttributeConflict,
+    Backend,
+    LocalApplicationEntity,
+    Outcome,
+    Receipt,
+    RemoteApplicationEntity,
+    StorageSpace,
+    Study,
+)
+from ingestion.models.access_token import token_digest
+from ingestion.use_cases.register_receipts import register_pending_receipts
+from ingestion.use_cases.revise_studies import revise_due_studies
+from tests.receipts import make_receipt, make_space
+
+SECRET = "s3cr3t-that-no-page-shows"
+TOKEN = "ing_a-token-that-no-page-shows"
+
+
+@pytest.fixture
+def administrator(db: None, client: Client) -> Client:
+    """A browser with an administrator's session."""
+    client.force_login(
+        get_user_model().objects.create_superuser("root", password=SECRET),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    return client
+
+
+@pytest.fixture
+def space(db: None, tmp_path: Path) -> StorageSpace:
+    """A space with a secret among its options."""
+    return make_space(
+        backend=Backend.S3,
+        options={
+            "bucket": "images",
+            "endpoint_url": "http://127.0.0.1:9",
+            "access_key": "AKIA",
+            "secret_key": SECRET,
+        },
+    )
+
+
+@pytest.fixture
+def held(space: StorageSpace) -> Study:
+    """A revised study with a conflict, a replaced version, and receipts of several outcomes."""
+    patient = {"patient_name": "Doe^Jane", "patient_name_normalized": "doe jane"}
+    for sop in ("1.1", "1.2", "1.3"):
+        make_receipt(space, sop=sop, patient_id="P-1", accession_number="A-1", **patient)
+    register_all()
+    make_receipt(space, sop="1.1", content=b"other", **patient)
+    register_all()
+    revise_due_studies()
+    make_receipt(space, study="1.2.9", series="1.2.9.1", sop="1.1")  # quarantined: other study
+    register_all()
+    failed = make_receipt(space, sop="1.4")
+    Receipt.objects.filter(pk=failed).update(outcome=Outcome.FAILED, reason="out of luck")
+    study = Study.objects.get(study_instance_uid="1.2.3")
+    AttributeConflict.objects.create(study=study, keyword="PatientName", value="Roe^Jane")
+    local = LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
+    remote = RemoteApplicationEntity.objects.create(ae_title="CT_1", host="10.0.0.1", port=104)
+    remote.may_call.add(local)
+    token = AccessToken.objects.create(
+        name="viewer", digest=token_digest(TOKEN), expires_at=timezone.now()
+    )
+    token.spaces.add(space)
+    return study
+
+
+@pytest.fixture
+def many_studies(space: StorageSpace) -> Callable[[int], None]:
+    """Makes so many more studies."""
+
+    def make(number: int) -> None:
+        Study.objects.bulk_create(
+            Study(storage_space=space, study_instance_uid=f"1.9.{n}", patient_id=f"M-{n}")
+            for n in range(number)
+        )
+
+    return make
+
+
+def register_all() -> None:
+    """Register whatever is pending."""
+    while register_pending_receipts():
+        pass

@@ -61,6 +61,7 @@ class LargeTableAdmin(ModelAdmin[M]):
     list_filter_submit = False
     list_fullwidth = True
     search_terms: ClassVar[tuple[SearchTerm, ...]] = ()
+    milliseconds_max: ClassVar[int] = LIST_MILLISECONDS_MAX
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """The list without totals."""
@@ -94,7 +95,7 @@ class LargeTableAdmin(ModelAdmin[M]):
             return super().changelist_view(request, extra_context)
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {LIST_MILLISECONDS_MAX}")
+                cursor.execute(f"SET LOCAL statement_timeout = {self.milliseconds_max}")
                 return super().changelist_view(request, extra_context)
         except OperationalError as error:
             if not request.GET or getattr(error.__cause__, "pgcode", None) != QUERY_CANCELED:

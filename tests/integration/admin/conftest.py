@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -55,7 +56,7 @@ def space(db: None, tmp_path: Path) -> StorageSpace:
 @pytest.fixture
 def held(space: StorageSpace) -> Study:
     """A revised study with a conflict, a replaced version, and receipts of several outcomes."""
-    patient = {"patient_name": "Doe^Jane", "patient_name_normalized": "doe jane"}
+    patient: dict[str, Any] = {"patient_name": "Doe^Jane", "patient_name_normalized": "doe jane"}
     for sop in ("1.1", "1.2", "1.3"):
         make_receipt(space, sop=sop, patient_id="P-1", accession_number="A-1", **patient)
     register_all()

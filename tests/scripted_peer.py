@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 VERIFICATION = "1.2.840.10008.1.1"
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -109,11 +109,9 @@ class ScriptedPeer:
             if control & 2:
                 return Response(context_id, elements(command))
 
-    def associate(
-        self, contexts: Iterable[Context] = ECHO_AND_CT, **fields: object
-    ) -> Pdu:
+    def associate(self, contexts: Iterable[Context] = ECHO_AND_CT, **fields: Any) -> Pdu:
         """Ask for an association, return the answer whatever it is."""
-        self.send(associate_rq(contexts, **fields))  # type: ignore[arg-type]
+        self.send(associate_rq(contexts, **fields))
         return self.read_pdu()
 
     def request(self, context_id: int, command: bytes, data_set: bytes | None = None) -> Response:

@@ -31,11 +31,16 @@ class ProcessGroup:
     """
 
     def __init__(
-        self, serve: Callable[[Callable[[], None]], None], *, count: int, drain_seconds: float
+        self,
+        serve: Callable[[Callable[[], None]], None],
+        *,
+        count: int,
+        drain_seconds: float,
+        kill_grace_seconds: float = KILL_GRACE_SECONDS,
     ) -> None:
         self._serve = serve
         self._count = count
-        self._drain_seconds = drain_seconds
+        self._stop_seconds = drain_seconds + kill_grace_seconds
         self._children: dict[int, float] = {}  # process id → when it was started
         self._fork_not_before = 0.0
 
@@ -89,7 +94,7 @@ class ProcessGroup:
 
     def _stop(self) -> None:
         self._signal_all(signal.SIGTERM)
-        deadline = time.monotonic() + self._drain_seconds + KILL_GRACE_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         while self._children and time.monotonic() < deadline:
             child, _ = os.waitpid(-1, os.WNOHANG)
             if child:

@@ -181,7 +181,10 @@ class _Reactor(Reactor):
             operation.finish(), self.requestor.maximum_length or 0
         ):
             primitive = P_DATA()
-            primitive.presentation_data_value_list = [[context_id, bytes([control]) + fragment]]
+            # A list, though annotated as a tuple: pynetdicom's own setter insists on it.
+            primitive.presentation_data_value_list = [
+                [context_id, bytes([control]) + fragment]  # type: ignore[list-item]
+            ]
             self.dul.send_pdu(primitive)
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from ingestion.dimse.admission import Admission
 from ingestion.dimse.association import Association, House
 from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
-from ingestion.dimse.admission import Admission
 from ingestion.dimse.entity_cache import EntityCache
 from ingestion.dimse.negotiation import Openness
 from ingestion.dimse.stock_path import StockAssociation

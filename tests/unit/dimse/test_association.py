@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,11 @@ DATA_SET = bytes(range(256)) * 300  # 76,800 bytes: several PDUs
 
 def ended(caplog: pytest.LogCaptureFixture) -> dict[str, object] | None:
     """The one line about the end of an association, once it is there."""
-    lines = [r for r in caplog.records if isinstance(r.msg, dict)]
-    found = [r for r in lines if r.msg["event"] == "association ended"]
-    return {**found[0].msg, "level": found[0].levelname} if found else None
+    for record in caplog.records:
+        line: object = record.msg  # structlog hands the fields on as they are
+        if isinstance(line, dict) and line["event"] == "association ended":
+            return {**line, "level": record.levelname}
+    return None
 
 
 def associated(peer: ScriptedPeer) -> ScriptedPeer:
@@ -226,9 +229,7 @@ def test_empty_fragments_do_no_harm(connect_fast: Connect, custodian: Custodian)
     assert custodian.kept == {"1.2": b"ab"}
 
 
-def test_pdu_of_exactly_the_maximum_length_is_taken(
-    connect: Connect, custodian: Custodian
-) -> None:
+def test_pdu_of_exactly_the_maximum_length_is_taken(connect: Connect, custodian: Custodian) -> None:
     peer = associated(connect())
     data_set = bytes(32 * 1024 - 6)
     peer.send(p_data(pdv(3, store_command("1.2"), command=True)), p_data(pdv(3, data_set)))
@@ -319,7 +320,7 @@ def test_violation_aborts_with_the_right_reason(
 def test_violation_ends_the_stock_path_too(
     connect: Connect, custodian: Custodian, name: str
 ) -> None:
-    peer = associated(connect(artim_timeout_seconds=0.2))
+    peer = associated(connect(network_timeout_seconds=0.3))
     peer.send(VIOLATIONS[name][0])
     assert peer.is_closed()
     assert not custodian.kept
@@ -356,7 +357,7 @@ def test_garbage_is_aborted_with_one_warning_and_no_traceback(
 
 @pytest.mark.parametrize("name", ["HTTP", "TLS hello", "zeros", "P-DATA first"])
 def test_garbage_ends_the_stock_path_too(connect: Connect, name: str) -> None:
-    peer = connect(artim_timeout_seconds=0.2)
+    peer = connect(artim_timeout_seconds=0.2, network_timeout_seconds=0.2)
     peer.send(GARBAGE[name][0])
     assert peer.is_closed()
 
@@ -375,7 +376,7 @@ def test_garbage_ends_the_stock_path_too(connect: Connect, name: str) -> None:
     ids=["called", "calling", "application context", "closed space"],
 )
 def test_refused_with_the_reason(
-    connect: Connect, fields: dict[str, str], expected: tuple[int, int, int]
+    connect: Connect, fields: dict[str, Any], expected: tuple[int, int, int]
 ) -> None:
     answer = connect().associate(**fields)
     assert answer.kind == ASSOCIATE_RJ

@@ -1,0 +1,144 @@
+"""Accepting: within limits, on one address, until told to stop."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ingestion.dimse.data_path import prepare_connection
+from ingestion.dimse.listener import REFUSALS_MAX, Listener, ListenerLimits, open_listening_socket
+from ingestion.dimse.upper_layer import Rejection
+from ingestion.errors import Misconfigured
+from tests.eventually import eventually
+
+
+class Held:
+    """A connection that is served until it is closed by the peer or stopped."""
+
+    def __init__(self, connection: socket.socket, turned_away: Rejection | None) -> None:
+        prepare_connection(connection, timeout_seconds=30)
+        self.connection = connection
+        self.turned_away = turned_away
+        self.was_stopped = False
+
+    def run(self) -> None:
+        try:
+            while self.connection.recv(100):
+                pass
+        except OSError:
+            pass
+        self.connection.close()
+
+    def stop(self) -> None:
+        self.was_stopped = True
+        self.connection.shutdown(socket.SHUT_RD)
+
+
+class House:
+    """A listener on a free port, and what it serves."""
+
+    def __init__(self, limits: ListenerLimits) -> None:
+        listening = open_listening_socket("127.0.0.1", 0)
+        self.port = listening.getsockname()[1]
+        self.held: list[Held] = []
+        self.listener = Listener(listening, serve=self._serve, limits=limits)
+        self.listener.start()
+
+    def _serve(self, connection: socket.socket, peer: str, turned_away: Rejection | None) -> Held:
+        assert peer == "127.0.0.1"
+        self.held.append(Held(connection, turned_away))
+        return self.held[-1]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+
+Open = Callable[..., House]
+
+
+@pytest.fixture
+def open_house() -> Iterator[Open]:
+    houses: list[House] = []
+
+    def open_one(associations_max: int = 10, associations_per_peer_max: int = 10) -> House:
+        houses.append(House(ListenerLimits(associations_max, associations_per_peer_max)))
+        return houses[-1]
+
+    yield open_one
+    for house in houses:
+        house.listener.stop(drain_seconds=0)
+        assert house.listener.count() == 0
+
+
+@pytest.mark.parametrize("limits", [(2, 10), (10, 2)], ids=["process", "peer"])
+def test_above_the_limit_is_turned_away(open_house: Open, limits: tuple[int, int]) -> None:
+    house = open_house(*limits)
+    connections = [house.connect() for _ in range(3)]
+    eventually(lambda: len(house.held) == 3)
+    refusals = [held.turned_away for held in house.held]
+    assert refusals == [None, None, Rejection.LOCAL_LIMIT_EXCEEDED]
+    for connection in connections:
+        connection.close()
+    eventually(lambda: house.listener.count() == 0)
+    with house.connect():
+        eventually(lambda: len(house.held) == 4)
+        assert house.held[3].turned_away is None
+
+
+def test_hostile_number_of_connections_is_closed_without_a_thread(open_house: Open) -> None:
+    house = open_house(100, 1)
+    connections = [house.connect() for _ in range(1 + REFUSALS_MAX // 4 + 3)]
+    assert [c.recv(1) for c in connections[-3:]] == [b""] * 3
+    assert house.listener.count() == 1 + REFUSALS_MAX // 4
+    for connection in connections:
+        connection.close()
+
+
+def test_stop_lets_connections_finish(open_house: Open) -> None:
+    house = open_house()
+    connection = house.connect()
+    eventually(lambda: house.listener.count() == 1)
+    stopping = threading.Thread(target=house.listener.stop, kwargs={"drain_seconds": 10})
+    stopping.start()
+    eventually(lambda: _is_refused(house.port))
+    assert stopping.is_alive()
+    connection.close()
+    stopping.join(5)
+    assert not stopping.is_alive()
+    assert not house.held[0].was_stopped
+
+
+def test_stop_ends_what_does_not_finish_in_time(open_house: Open) -> None:
+    house = open_house()
+    with house.connect():
+        eventually(lambda: house.listener.count() == 1)
+        house.listener.stop(drain_seconds=0.05)
+        assert house.held[0].was_stopped
+
+
+def _is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_taken_port_is_a_clear_error() -> None:
+    with open_listening_socket("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Misconfigured, match=f"127.0.0.1:{port}: Address already in use"):
+            open_listening_socket("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no such host.invalid"])
+def test_address_that_is_not_ours_is_a_clear_error(host: str) -> None:
+    with pytest.raises(Misconfigured, match="DIMSE cannot listen on"):
+        open_listening_socket(host, 0)
+
+
+def test_only_the_configured_address_is_bound() -> None:
+    with open_listening_socket("127.0.0.2", 0) as listening:
+        assert listening.getsockname()[0] == "127.0.0.2"
+        assert _is_refused(listening.getsockname()[1])

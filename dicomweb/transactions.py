@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -63,14 +63,15 @@ class StudiesTransaction(APIView):
         answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # the stubs know only REST framework's own response
         if "Cache-Control" not in answer.headers:
             answer.headers["Cache-Control"] = "private, no-cache"
-        return _without_body(answer) if request.method == "HEAD" else answer
+        if request.method == "HEAD":
+            _drop_body(answer)
+        return answer
 
 
-def _without_body(response: HttpResponseBase) -> HttpResponseBase:
-    head = StreamingHttpResponse((), status=response.status_code)
-    for name, value in response.headers.items():
-        head.headers[name] = value
-    if not response.streaming and "Content-Length" not in head.headers:
-        head.headers["Content-Length"] = str(len(getattr(response, "content", b"")))
-    response.close()
-    return head
+def _drop_body(response: HttpResponseBase) -> None:
+    """Keep the headers as GET has them. What was opened is closed with the response."""
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = ()
+    elif isinstance(response, HttpResponse):
+        response.headers["Content-Length"] = str(len(response.content))
+        response.content = b""

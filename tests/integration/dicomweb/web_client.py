@@ -79,7 +79,7 @@ class WebClient:
 def content(response: HttpResponseBase) -> bytes:
     """The whole body, streamed or not."""
     if response.streaming:
-        return b"".join(response)  # type: ignore[arg-type]
+        return b"".join(response)
     return bytes(response.content)  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,124 @@
+"""Who may ask what, from where, and what errors look like."""
+
+import json
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from ingestion.models import AccessToken, StorageSpace
+from tests.builders import build_ct, part10_bytes
+from tests.integration.dicomweb.web_client import WebClient, make_token, multipart
+
+pytestmark = pytest.mark.django_db
+
+EVERY_KIND = ["/dicomweb/studies", "/dicomweb/studies/1.2", "/dicomweb/studies/1.2/metadata"]
+
+
+@pytest.mark.parametrize("path", EVERY_KIND)
+@pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer wrong", "Basic YTpi"])
+def test_without_a_valid_token_nothing_is_told(path: str, authorization: str) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+    response = Client().get(path, headers=headers)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert json.loads(response.content)["code"] == "not-authenticated"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"is_enabled": False}, {"expires_at": timezone.now()}],
+    ids=["disabled", "expired"],
+)
+def test_tokens_that_ended_open_nothing(fields: dict[str, object]) -> None:
+    assert WebClient(make_token(**fields)).get("/dicomweb/studies").status_code == 401
+
+
+def test_reading_and_storing_are_permitted_apart(space: StorageSpace) -> None:
+    body = multipart(part10_bytes(build_ct()))
+    reader = WebClient(make_token(may_read=True, all_spaces=True))
+    assert reader.get("/dicomweb/studies").status_code == 200
+    assert reader.post(body).status_code == 403
+    writer = WebClient(make_token(may_read=False, may_store=True, all_spaces=True))
+    assert writer.get("/dicomweb/studies").status_code == 403
+    assert writer.post(body).status_code == 200
+
+
+def test_an_unknown_space_and_another_ones_look_the_same(
+    space: StorageSpace, other_space: StorageSpace
+) -> None:
+    web = WebClient(make_token(may_store=True, spaces=[space]))
+    answers = [web.get(f"/dicomweb/spaces/{slug}/studies") for slug in ("other", "no-such-space")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].content == answers[1].content
+    for slug in ("other", "no-such-space"):
+        path = f"/dicomweb/spaces/{slug}/studies"
+        assert web.post(multipart(part10_bytes(build_ct())), path=path).status_code == 404
+
+
+def test_a_token_is_looked_up_once_in_a_while(space: StorageSpace) -> None:
+    web = WebClient(make_token(all_spaces=True))
+    assert web.get("/dicomweb/studies").status_code == 200
+    AccessToken.objects.all().delete()
+    assert web.get("/dicomweb/studies").status_code == 200
+
+
+@pytest.mark.parametrize("path", [*EVERY_KIND, "/stow-rs/studies", "/wado-rs/studies/1.2"])
+def test_a_preflight_needs_no_token(path: str) -> None:
+    response = Client().options(path, headers={"Origin": "https://viewer.example"})
+    assert response.status_code == 204
+    assert response["Access-Control-Allow-Origin"] == "*"
+    allowed = response["Access-Control-Allow-Methods"]
+    assert {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"} <= set(allowed.split(", "))
+    headers = set(response["Access-Control-Allow-Headers"].split(", "))
+    assert {"Authorization", "Accept", "Content-Type", "Range", "If-None-Match"} <= headers
+    assert "X-Requested-With" in headers
+    assert response["Access-Control-Max-Age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/dicomweb/studies", 200),
+        ("/dicomweb/studies/1.2", 404),
+        ("/dicomweb/no-such-resource", 404),
+        ("/dicomweb/studies?nonsense=1", 400),
+    ],
+)
+def test_every_answer_may_be_read_by_other_origins(web: WebClient, path: str, status: int) -> None:
+    response = web.get(path)
+    assert response.status_code == status
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
+    exposed = set(response["Access-Control-Expose-Headers"].split(", "))
+    assert {"Content-Type", "Content-Length", "Content-Range", "ETag", "Location", "Warning",
+            "Content-Location"} <= exposed  # fmt: skip
+
+
+def test_refusals_may_be_read_by_other_origins_too() -> None:
+    assert Client().get("/dicomweb/studies")["Access-Control-Allow-Origin"] == "*"
+
+
+def test_other_paths_are_left_alone() -> None:
+    assert "Access-Control-Allow-Origin" not in Client().get("/health/live")
+
+
+def test_a_method_that_a_resource_lacks_is_405(web: WebClient) -> None:
+    response = web.get("/dicomweb/studies", method="PUT")
+    assert response.status_code in (403, 405)
+    assert set(json.loads(response.content)) == {"code", "detail"}
+
+
+def test_answers_about_patients_are_for_no_shared_cache(web: WebClient) -> None:
+    assert "private" in web.get("/dicomweb/studies")["Cache-Control"]
+
+
+def test_the_api_describes_itself() -> None:
+    schema = Client().get("/api/schema", headers={"Accept": "application/json"})
+    assert schema.status_code == 200
+    description = json.loads(schema.content)
+    assert "/dicomweb/spaces/{space_slug}/studies" in description["paths"]
+    assert description["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    page = Client().get("/api/docs")
+    assert page.status_code == 200
+    assert b"https://" not in page.content, "no foreign hosts"

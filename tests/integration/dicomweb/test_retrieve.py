@@ -1,0 +1,245 @@
+"""WADO-RS through the views (PS3.18 10.4): the same bytes come back, and their headers."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from ingestion.models import Backend, Instance, StorageSpace
+from ingestion.use_cases.retrieve_instances import BATCH
+from tests.builders import build_ct, new_uid, part10_bytes
+from tests.integration.dicomweb.web_client import WebClient, content, make_token, parts
+from tests.receipts import make_space
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+@pytest.fixture
+def study(web: WebClient) -> list[Dataset]:
+    """Two series; instances stored against the order of their numbers."""
+    study, first, second = new_uid(), new_uid(), new_uid()
+    datasets = [
+        build_ct(
+            study_instance_uid=study,
+            series_instance_uid=series,
+            transfer_syntax_uid=syntax,
+            extra=[(0x00200011, "IS", str(number)), (0x00200013, "IS", str(instance))],
+        )
+        for series, number, instance, syntax in (
+            (second, 2, 1, EXPLICIT),
+            (first, 1, 2, RLELossless),
+            (first, 1, 1, EXPLICIT),
+        )
+    ]
+    web.store(*datasets)
+    return list(reversed(datasets))
+
+
+def instance_path(dataset: Dataset) -> str:
+    return (
+        f"/dicomweb/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
+        f"/instances/{dataset.SOPInstanceUID}"
+    )
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        'multipart/related; type="application/dicom"',
+        "multipart/related; type=application/dicom",
+        'multipart/related;type="application/dicom";transfer-syntax=*',
+        'multipart/related; type="application/dicom"; transfer-syntax="*"',
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    ],
+)
+def test_a_study_comes_back_in_order_byte_for_byte(
+    web: WebClient, study: list[Dataset], accept: str | None
+) -> None:
+    response = web.get(f"/dicomweb/studies/{study[0].StudyInstanceUID}", accept=accept)
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith('multipart/related; type="application/dicom"; ')
+    found = parts(response)
+    assert [body for _, body in found] == [part10_bytes(dataset) for dataset in study]
+    assert [headers["Content-Type"] for headers, _ in found] == [
+        f"application/dicom; transfer-syntax={dataset.file_meta.TransferSyntaxUID}"
+        for dataset in study
+    ]
+    assert [headers["Content-Location"] for headers, _ in found] == [
+        "http://testserver" + instance_path(dataset).replace("/dicomweb/", "/dicomweb/spaces/main/")
+        for dataset in study
+    ]
+
+
+def test_a_series_and_an_instance_are_parts_too(web: WebClient, study: list[Dataset]) -> None:
+    path = instance_path(study[0])
+    assert len(parts(web.get(path.partition("/instances")[0]))) == 2
+    ((_, body),) = parts(web.get(path))
+    assert dcmread(BytesIO(body)).SOPInstanceUID == study[0].SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("accept", "query"),
+    [
+        ("application/dicom", ""),
+        ("application/dicom; transfer-syntax=*", ""),
+        ('application/dicom, multipart/related; type="application/dicom"; q=0.5', ""),
+        ("text/html", "?accept=application/dicom"),
+    ],
+)
+def test_an_instance_comes_alone_with_its_length_when_accepted(
+    web: WebClient, study: list[Dataset], accept: str, query: str
+) -> None:
+    response = web.get(instance_path(study[1]) + query, accept=accept)
+    body = content(response)
+    assert body == part10_bytes(study[1])
+    assert response["Content-Type"] == f"application/dicom; transfer-syntax={RLELossless}"
+    assert response["Content-Length"] == str(len(body))
+    assert response["Content-Location"].endswith(f"/instances/{study[1].SOPInstanceUID}")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "image/jpeg",
+        "application/dicom+json",
+        "nonsense",
+        f'multipart/related; type="application/dicom"; transfer-syntax={JPEG2000Lossless}',
+    ],
+)
+def test_what_cannot_be_made_is_406(web: WebClient, study: list[Dataset], accept: str) -> None:
+    assert web.get(instance_path(study[0]), accept=accept).status_code == 406
+
+
+def test_the_stored_syntax_may_be_named(web: WebClient, study: list[Dataset]) -> None:
+    named = f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}'
+    assert web.get(instance_path(study[0]), accept=named).status_code == 200
+    path = f"/dicomweb/studies/{study[0].StudyInstanceUID}"
+    assert web.get(path, accept=named).status_code == 406, "one instance of it is RLE"
+
+
+def test_metadata_is_the_header_of_each_instance(web: WebClient, study: list[Dataset]) -> None:
+    found = web.json(f"/dicomweb/studies/{study[0].StudyInstanceUID}/metadata")
+    assert [item["00080018"]["Value"][0] for item in found] == [
+        dataset.SOPInstanceUID for dataset in study
+    ]
+    expected = study[0].to_json_dict()
+    del expected["7FE00010"]
+    address = "http://testserver" + instance_path(study[0]).replace(
+        "/dicomweb/", "/dicomweb/spaces/main/"
+    )
+    pixel_data = found[0].pop("7FE00010")
+    assert pixel_data == {"vr": "OW", "BulkDataURI": f"{address}/bulkdata/7FE00010"}
+    assert found[0] == expected
+
+
+@pytest.mark.parametrize(
+    "accept", [None, "*/*", "application/dicom+json", "application/json", "application/dicom+json,"]
+)
+def test_metadata_is_json(web: WebClient, study: list[Dataset], accept: str | None) -> None:
+    response = web.get(instance_path(study[0]) + "/metadata", accept=accept)
+    assert response["Content-Type"] == "application/dicom+json"
+    assert len(json.loads(content(response))) == 1
+
+
+def test_values_that_look_like_references_stay_as_they_are(web: WebClient) -> None:
+    text = '"BulkDataURI":"bulkdata/7FE00010"'
+    dataset = build_ct(extra=[(0x00204000, "LT", text)])
+    web.store(dataset)
+    (found,) = web.json(instance_path(dataset) + "/metadata")
+    assert found["00204000"]["Value"] == [text]
+
+
+def test_more_instances_than_a_batch_come_complete(web: WebClient) -> None:
+    study, series = new_uid(), new_uid()
+    count = BATCH + 3
+    datasets = [
+        build_ct(
+            study_instance_uid=study,
+            series_instance_uid=series,
+            rows=1,
+            columns=1,
+            extra=[(0x00200013, "IS", str(number))],
+        )
+        for number in range(count)
+    ]
+    web.store(*datasets)
+    found = web.json(f"/dicomweb/studies/{study}/metadata")
+    assert [item["00200013"]["Value"][0] for item in found] == list(range(count))
+    assert len(parts(web.get(f"/dicomweb/studies/{study}"))) == count
+
+
+@pytest.mark.parametrize("suffix", ["", "/metadata"])
+@pytest.mark.parametrize(
+    "path", ["studies/1.2", "studies/abc", "studies/1.2/series/1.3", "studies/..%2F..%2Fetc"]
+)
+def test_what_is_not_held_is_404(web: WebClient, path: str, suffix: str) -> None:
+    assert web.get(f"/dicomweb/{path}{suffix}").status_code == 404
+
+
+def test_an_instance_of_another_series_is_404(web: WebClient, study: list[Dataset]) -> None:
+    wrong = instance_path(study[0]).replace(study[0].SeriesInstanceUID, study[2].SeriesInstanceUID)
+    assert web.get(wrong).status_code == 404
+
+
+@pytest.mark.parametrize("suffix", ["", "/metadata"])
+def test_another_space_is_404(
+    web: WebClient, study: list[Dataset], other_space: StorageSpace, suffix: str
+) -> None:
+    path = f"{instance_path(study[0])}{suffix}"
+    assert web.get(path.replace("/dicomweb/", "/dicomweb/spaces/main/")).status_code == 200
+    assert web.get(path.replace("/dicomweb/", "/dicomweb/spaces/other/")).status_code == 404
+    assert WebClient(make_token(spaces=[other_space])).get(path).status_code == 404
+
+
+def test_deleted_instances_are_404(web: WebClient, study: list[Dataset]) -> None:
+    Instance.objects.update(deleted_at="2026-01-01T00:00:00Z")
+    assert web.get(instance_path(study[0])).status_code == 404
+    assert web.get(instance_path(study[0]) + "/metadata").status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["application/dicom", 'multipart/related; type="*/*"'])
+def test_an_object_that_its_store_lost_is_an_error_not_an_empty_part(
+    web: WebClient, study: list[Dataset], accept: str
+) -> None:
+    Instance.objects.update(location="gone/gone/gone.dcm")
+    response = web.get(instance_path(study[0]), accept=accept)
+    assert response.status_code == 500
+    assert json.loads(response.content)["code"] == "object-missing"
+
+
+@pytest.mark.parametrize("suffix", ["", "/metadata"])
+def test_head_has_the_headers_and_no_body(
+    web: WebClient, study: list[Dataset], suffix: str
+) -> None:
+    path = instance_path(study[0]) + suffix
+    response = web.get(path, accept="*/*", method="HEAD")
+    assert response.status_code == 200
+    assert content(response) == b""
+    assert response["Content-Type"]
+
+
+def test_head_of_a_single_file_tells_its_length(web: WebClient, study: list[Dataset]) -> None:
+    response = web.get(instance_path(study[0]), accept="application/dicom", method="HEAD")
+    assert response["Content-Length"] == str(len(part10_bytes(study[0])))
+    assert content(response) == b""
+
+
+def test_a_store_without_local_files_serves_the_same(web: WebClient, tmp_path: Path) -> None:
+    options = {"location": str(tmp_path / "remote")}
+    make_space(
+        "remote",
+        backend=Backend.DJANGO_STORAGE,
+        options={"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options},
+    )
+    dataset = build_ct()
+    web.store(dataset, path="/dicomweb/spaces/remote/studies")
+    response = web.get(instance_path(dataset), accept="application/dicom")
+    assert content(response) == part10_bytes(dataset)
+    ((_, body),) = parts(web.get(instance_path(dataset)))
+    assert body == part10_bytes(dataset)

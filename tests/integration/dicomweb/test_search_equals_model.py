@@ -1,0 +1,83 @@
+"""SQL finds exactly what `ingestion.dicom.matching.matches` says (PS3.4 C.2.2.2)."""
+
+from itertools import product
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingestion.dicom.attributes import INDEXED
+from ingestion.dicom.matching import matches, parse_key
+from ingestion.dicom.person_names import normalized
+from ingestion.errors import InvalidQuery
+from ingestion.models import StorageSpace, Study
+from ingestion.use_cases.search_conditions import condition
+
+ATTRIBUTES = {attribute.keyword: attribute for attribute in INDEXED}
+TEXTS = ["", "a", "A", "ab", "a%b", "a_b", "a\\b", "a*b", "a b", "Ä^b", "ä b", "b^a", "'", "aab"]
+DATES = ["", "20251231", "20260101", "20260131"]
+TIMES = ["", "10", "1015", "101500", "101530.25", "101530.250001", "235960"]
+
+pytestmark = pytest.mark.django_db
+
+
+def found(keyword: str, text: str) -> set[str]:
+    attribute = ATTRIBUTES[keyword]
+    match = parse_key(attribute, text)
+    wanted = condition(attribute, match, prefix="", is_fuzzy=False)
+    rows = Study.objects.filter(wanted).values_list(attribute.column, flat=True)
+    return set(rows)
+
+
+def modelled(keyword: str, text: str, values: list[str]) -> set[str]:
+    match = parse_key(ATTRIBUTES[keyword], text)
+    return {value for value in values if matches(match, value)}
+
+
+@pytest.fixture
+def studies(space: StorageSpace) -> None:
+    for number, (text, date, time) in enumerate(zip(TEXTS, DATES * 4, TIMES * 2, strict=False)):
+        Study.objects.create(
+            storage_space=space,
+            study_instance_uid=f"1.2.{number}",
+            study_description=text,
+            patient_name=text,
+            patient_name_normalized=normalized(text),
+            study_date=date,
+            study_time=time,
+        )
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize("keyword", ["StudyDescription", "PatientName"])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=st.text(alphabet="aAäb^ *?%_'\\", max_size=5))
+def test_texts(keyword: str, text: str) -> None:
+    try:
+        expected = modelled(keyword, text, TEXTS)
+    except InvalidQuery:
+        return
+    assert found(keyword, text) == expected
+
+
+@pytest.mark.usefixtures("studies")
+def test_dates() -> None:
+    for text in [*DATES[1:], *(f"{a}-{b}" for a, b in product(DATES, DATES) if a or b)]:
+        try:
+            expected = modelled("StudyDate", text, DATES)
+        except InvalidQuery:
+            continue
+        assert found("StudyDate", text) == expected, text
+
+
+@pytest.mark.usefixtures("studies")
+def test_times() -> None:
+    keys = ["10", "1015", "101530", "101530.2", "101530.25", "2359"]
+    for text in [*keys, *(f"{a}-{b}" for a, b in product(["", *keys], ["", *keys]) if a or b)]:
+        try:
+            expected = modelled("StudyTime", text, TIMES)
+        except InvalidQuery:
+            continue
+        assert found("StudyTime", text) == expected, text

@@ -12,6 +12,8 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the workers' heartbeat, not a 
 worker_class = "gthread"
 workers = 2
 threads = 8
+# Loaded once and shared; connections and clients are made per process, on first use.
+preload_app = True
 timeout = 60
 graceful_timeout = 10
 keepalive = 15

@@ -67,6 +67,7 @@ def test_it_comes_up_heals_and_stops_without_a_trace(product: Run, taken_ports: 
     assert not file.exists()
 
 
+@pytest.mark.usefixtures("taken_ports")
 def test_killed_outright_it_starts_again_with_its_data(product: Run) -> None:
     product.start()
     first = product.endpoints()

@@ -6,6 +6,7 @@ Each setting that departs from Celery's default says why.
 import os
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 from django.conf import settings
 
@@ -13,6 +14,8 @@ from workers.queues import HOUSEKEEPING, QUEUES
 from workers.schedule import beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ingestion.settings")
+
+log = structlog.get_logger(__name__)
 
 TASK_SECONDS_MAX = 300
 SOFT_SHUTDOWN_SECONDS = 15.0
@@ -74,6 +77,11 @@ def configuration() -> dict[str, Any]:
 @signals.setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     """Celery configures no logging when somebody listens here: Django's settings did."""
+
+
+@signals.worker_ready.connect
+def _say_that_work_is_taken(**_: object) -> None:
+    log.info("worker ready")
 
 
 app = Celery("imaging-ingestion", set_as_current=True)

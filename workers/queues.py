@@ -2,14 +2,17 @@
 
 from typing import Final
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 INGEST: Final = "ingest"
 REVISIONS: Final = "revisions"
 DELIVER: Final = "deliver"
 HOUSEKEEPING: Final = "housekeeping"
 
-QUEUES: Final = tuple(Queue(name) for name in (INGEST, REVISIONS, DELIVER, HOUSEKEEPING))
+QUEUES: Final = tuple(
+    Queue(name, Exchange(name, type="direct"), routing_key=name)  # else all share one key
+    for name in (INGEST, REVISIONS, DELIVER, HOUSEKEEPING)
+)
 
 # A wake-up more than so many that wait would find nothing left to do.
 MESSAGES_MAX = 200

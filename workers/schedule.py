@@ -47,16 +47,12 @@ class SweepScheduler(Scheduler):
     ) -> Any:
         """Send the sweep unless as many wait already."""
         queue = (entry.options or {})["queue"]
-        if messages_waiting(self.app, queue) >= MESSAGES_MAX:
+        with self.app.producer_or_acquire(producer) as it:
+            is_full = declared_length(it.channel, queue) >= MESSAGES_MAX
+        if is_full:
             log.warning("queue is full, sweep left out", queue=queue)
             return None
         return super().apply_async(entry, producer=producer, **how)
-
-
-def messages_waiting(app: Celery, queue: str) -> int:
-    """How many messages wait in a queue, by declaring it again. Raises `OperationalError`."""
-    with app.producer_or_acquire() as producer:
-        return declared_length(producer.channel, queue)
 
 
 def declared_length(channel: Any, queue: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from amqp.exceptions import AMQPError
 from kombu import pools
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from ingestion.errors import BrokerUnavailable
@@ -35,21 +35,26 @@ def wake_worker(work: Work) -> None:
 
     Raises `BrokerUnavailable`.
     """
+    send_wake_up(work, broker_url=app.conf.broker_url)
+
+
+def send_wake_up(work: Work, *, broker_url: str) -> None:
+    """As `wake_worker`, by this broker."""
     queue = QUEUE_OF[work]
     try:
-        with _producers(os.getpid()).acquire(block=True, timeout=WAIT_SECONDS) as producer:
-            if declared_length(producer.channel, queue) < MESSAGES_MAX:
-                app.send_task(f"workers.{work.value}", queue=queue, producer=producer, retry=False)
-    except (OperationalError, RedisError, AMQPError, OSError) as error:
+        with _producers(broker_url, os.getpid()).acquire(block=True, timeout=WAIT_SECONDS) as it:
+            if declared_length(it.channel, queue) < MESSAGES_MAX:
+                app.send_task(f"workers.{work.value}", queue=queue, producer=it, retry=False)
+    except (KombuError, RedisError, AMQPError, OSError) as error:
         raise BrokerUnavailable(f"no wake-up sent: {type(error).__name__}") from error
 
 
-@lru_cache(maxsize=1)
-def _producers(pid: int) -> Any:
-    """This process's connections to the broker; a fork makes its own."""
+@lru_cache(maxsize=4)
+def _producers(broker_url: str, pid: int) -> Any:
+    """This process's connections to a broker; a fork makes its own."""
     assert pid == os.getpid()
-    connection = app.connection_for_write(connect_timeout=WAIT_SECONDS)
-    options = transport_options(app.conf.broker_url)
+    connection = app.connection_for_write(broker_url, connect_timeout=WAIT_SECONDS)
+    options = transport_options(broker_url)
     short = {"socket_connect_timeout": WAIT_SECONDS, "socket_timeout": WAIT_SECONDS}
     connection.transport_options = {**options, **(short if options else {}), **ONCE}
     return pools.producers[connection]

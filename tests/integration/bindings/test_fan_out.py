@@ -94,9 +94,9 @@ def test_subscription_is_owed_only_what_happened_after_it() -> None:
     assert owed(subscription) == set()
 
     now = timezone.now()
-    day = {"since": now - timedelta(days=1), "until": now + timedelta(days=1)}
-    assert replay_events(subscription, **day) == 1
-    assert replay_events(subscription, **day) == 0
+    since, until = now - timedelta(days=1), now + timedelta(days=1)
+    assert replay_events(subscription, since=since, until=until) == 1
+    assert replay_events(subscription, since=since, until=until) == 0
     assert owed(subscription) == {event.pk}
 
 
@@ -108,11 +108,11 @@ def test_replay_of_everything_tells_again_under_the_same_id() -> None:
     fan_out_events()
     delivery = Delivery.objects.get()
     now = timezone.now()
-    day = {"since": now - timedelta(days=1), "until": now + timedelta(days=1)}
+    since, until = now - timedelta(days=1), now + timedelta(days=1)
     Delivery.objects.update(state=DeliveryState.DELIVERED, settled_at=now, attempts=3)
 
-    assert replay_events(subscription, **day) == 0
-    assert replay_events(subscription, **day, replay=Replay.EVERYTHING) == 1
+    assert replay_events(subscription, since=since, until=until) == 0
+    assert replay_events(subscription, since=since, until=until, replay=Replay.EVERYTHING) == 1
 
     again = Delivery.objects.get()
     assert (again.uuid, again.state, again.attempts) == (delivery.uuid, DeliveryState.PENDING, 0)
@@ -124,8 +124,8 @@ def test_replay_keeps_to_its_range() -> None:
     subscription = make_subscription(URL)
     make_event(space)
     now = timezone.now()
-    before = {"since": now - timedelta(days=2), "until": now - timedelta(days=1)}
-    assert replay_events(subscription, **before) == 0
+    since, until = now - timedelta(days=2), now - timedelta(days=1)
+    assert replay_events(subscription, since=since, until=until) == 0
 
 
 @pytest.mark.django_db

@@ -1,0 +1,54 @@
+"""`check --deploy` proves settings; with `--database` it proves services, each with a hint."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+
+from ingestion.checks import check_services, check_settings
+from ingestion.models import LocalApplicationEntity
+from tests.receipts import make_space
+
+pytestmark = pytest.mark.django_db
+
+
+def codes(messages: list[CheckMessage]) -> list[str]:
+    assert all(message.hint for message in messages)
+    return [str(message.id) for message in messages]
+
+
+def test_working_installation_passes(tmp_path: Path) -> None:
+    space = make_space(options={"root": str(tmp_path / "objects")})
+    LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
+    assert codes(check_services(databases=["default"])) == []
+
+
+def test_services_are_left_alone_unless_named() -> None:
+    assert check_services() == []
+
+
+def test_new_installation_lacks_an_application_entity() -> None:
+    assert codes(check_services(databases=["default"])) == ["ingestion.E009"]
+
+
+def test_each_space_is_proved(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    space = make_space(options={"root": str(tmp_path / "file" / "below")})
+    make_space("good", options={"root": str(tmp_path / "objects")})
+    make_space("odd", options={})
+    LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
+    found = check_services(databases=["default"])
+    assert codes(found) == ["ingestion.E008", "ingestion.E008"]
+    assert [message.obj for message in found] == ["storage space main", "storage space odd"]
+
+
+def test_settings_are_proved(settings: Any) -> None:
+    settings.SECRET_KEY = "short"
+    settings.ALLOWED_HOSTS = ["*"]
+    assert codes(check_settings()) == ["ingestion.E001", "ingestion.W002"]
+
+
+def test_good_settings_pass(settings: Any) -> None:
+    settings.SECRET_KEY = "x" * 32
+    assert codes(check_settings()) == []

@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PYTHON ?=
-PYTEST_ARGUMENTS ?= -n auto
+PYTEST_ARGUMENTS ?= -n auto --dist loadgroup
 
 python := .venv/bin/python
 # The web in production form, for Django's own deployment checks.

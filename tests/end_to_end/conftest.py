@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ingestion.embedded.ports import choose_port
 from ingestion.embedded.processes import ProcessMark, processes_marked_with
-from ingestion.embedded.state_folder import MARKER
+from ingestion.embedded.product import PREFERRED_PORTS
+from ingestion.embedded.state_folder import MARKER, StateFolder
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +34,10 @@ class Run:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the supervisor, and no more."""
+        """Start the supervisor, and no more. Its first ports are its own, not the preferred."""
+        if not (self.state / "ports.json").exists():
+            # Two first starts at the same moment would race for the preferred ones.
+            StateFolder(self.state).ports({name: choose_port() for name in PREFERRED_PORTS})
         theirs = {n: v for n, v in os.environ.items() if not n.startswith("INGESTION_")}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -169,7 +170,7 @@ def test_other_applications_can_add_queues(client: Client) -> None:
         {"REMOTE_ADDR": ""},
     ],
 )
-def test_others_need_a_token_for_metrics(client: Client, request_of: dict[str, str]) -> None:
+def test_others_need_a_token_for_metrics(client: Client, request_of: dict[str, Any]) -> None:
     response = client.get("/metrics", **request_of)
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
     wrong = client.get("/metrics", **request_of, HTTP_AUTHORIZATION="Bearer wrong")

@@ -12,6 +12,9 @@ from gunicorn.http.errors import ParseException
 
 from ingestion.errors import InvalidMultipart, LimitExceeded
 
+READ_BYTES = 256 * 1024
+DISCARDED_BYTES_MAX = 64 * 1024 * 1024
+
 # A reset connection is an OSError; broken chunks have a tree of the server's own.
 _BROKEN = (OSError, ParseException)
 
@@ -65,3 +68,19 @@ def request_body(request: HttpRequest, *, bytes_max: int) -> RequestBody:
     if length is None and not environ.get("wsgi.input_terminated"):
         length = 0
     return RequestBody(environ["wsgi.input"], length=length, bytes_max=bytes_max)
+
+
+def discard_body(request: HttpRequest) -> None:
+    """Read on after a refusal, so that the client has sent its body and reads the answer.
+
+    Only up to `DISCARDED_BYTES_MAX`; whoever sends more finds the connection closed.
+    """
+    if not request.META.get("wsgi.input_terminated"):
+        return
+    stream: _Stream = request.META["wsgi.input"]
+    left = DISCARDED_BYTES_MAX
+    try:
+        while left > 0 and (received := stream.read(READ_BYTES)):
+            left -= len(received)
+    except _BROKEN:
+        return

@@ -1,23 +1,25 @@
 """The Store transaction (STOW-RS). Source: PS3.18 10.5.
 
-A body that breaks off is answered with 400, but the parts that were complete by then are kept:
-they are durable, and sending them again is harmless.
+A body that breaks off is answered with 400, but the parts that were read whole by then are
+kept: they are durable, and sending them again is harmless.
 """
 
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from dicomweb.media_types import MediaType, parse_media_type
-from dicomweb.multipart import READ_BYTES, MultipartReader, Part
+from dicomweb.multipart import MultipartReader, Part
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, DICOM_XML
-from dicomweb.request_bodies import RequestBody, request_body
+from dicomweb.request_bodies import READ_BYTES, RequestBody, discard_body, request_body
 from dicomweb.spaces import storable_space
 from dicomweb.store_response import store_response, store_status
 from dicomweb.store_session import StoreReport, StoreSession
@@ -64,6 +66,14 @@ class StoreTransaction(StudiesTransaction):
             status=store_status(report),
             content_type=choice.representation.content_type,
         )
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> Any:
+        """A refusal reaches the client only once its body is off its hands."""
+        if request.method == "POST" and response.status_code >= HTTPStatus.BAD_REQUEST:
+            discard_body(request._request)
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def _store_all(session: StoreSession, parts: Iterator[Part]) -> StoreReport:

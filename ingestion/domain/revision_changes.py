@@ -5,24 +5,31 @@ Several changes of one instance between two revisions count once, by what they a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
-Kind = Literal["addition", "modification", "deletion"]
+
+class Kind(StrEnum):
+    """What happened to an instance."""
+
+    ADDITION = "addition"
+    MODIFICATION = "modification"
+    DELETION = "deletion"
+
 
 # (what it amounted to so far, what happened next) → what it amounts to now.
 _NET: dict[tuple[Kind | None, Kind], Kind | None] = {
-    (None, "addition"): "addition",
-    (None, "modification"): "modification",
-    (None, "deletion"): "deletion",
-    ("addition", "addition"): "addition",
-    ("addition", "modification"): "addition",
-    ("addition", "deletion"): None,
-    ("modification", "addition"): "modification",
-    ("modification", "modification"): "modification",
-    ("modification", "deletion"): "deletion",
-    ("deletion", "addition"): "modification",
-    ("deletion", "modification"): "modification",
-    ("deletion", "deletion"): "deletion",
+    (None, Kind.ADDITION): Kind.ADDITION,
+    (None, Kind.MODIFICATION): Kind.MODIFICATION,
+    (None, Kind.DELETION): Kind.DELETION,
+    (Kind.ADDITION, Kind.ADDITION): Kind.ADDITION,
+    (Kind.ADDITION, Kind.MODIFICATION): Kind.ADDITION,
+    (Kind.ADDITION, Kind.DELETION): None,
+    (Kind.MODIFICATION, Kind.ADDITION): Kind.MODIFICATION,
+    (Kind.MODIFICATION, Kind.MODIFICATION): Kind.MODIFICATION,
+    (Kind.MODIFICATION, Kind.DELETION): Kind.DELETION,
+    (Kind.DELETION, Kind.ADDITION): Kind.MODIFICATION,
+    (Kind.DELETION, Kind.MODIFICATION): Kind.MODIFICATION,
+    (Kind.DELETION, Kind.DELETION): Kind.DELETION,
 }
 
 
@@ -55,4 +62,4 @@ def change_set(changes: Iterable[Change]) -> ChangeSet:
     def of(kind: Kind) -> tuple[str, ...]:
         return tuple(reference for reference, amount in net.items() if amount == kind)
 
-    return ChangeSet(of("addition"), of("modification"), of("deletion"))
+    return ChangeSet(of(Kind.ADDITION), of(Kind.MODIFICATION), of(Kind.DELETION))

@@ -5,8 +5,9 @@ registered is tried again later, then shown as failed; it never holds up its nei
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -71,7 +72,7 @@ def retry_receipt(receipt_id: UUID) -> None:
     transaction.on_commit(lambda: wake(Work.REGISTER_RECEIPTS), robust=True)
 
 
-def _settle(claim: str, parameters: dict[str, object]) -> dict[UUID, Outcome]:
+def _settle(claim: str, parameters: Mapping[str, Any]) -> dict[UUID, Outcome]:
     """One round: claim, judge, write. One bad receipt makes the batch fall apart into ones."""
     ids: list[str] = []
     try:
@@ -97,7 +98,7 @@ def _settle_singly(ids: Sequence[str]) -> dict[UUID, Outcome]:
     return settled
 
 
-def _claimed(claim: str, parameters: dict[str, object]) -> list[str]:
+def _claimed(claim: str, parameters: Mapping[str, Any]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(claim, parameters)
         return [str(row[0]) for row in cursor.fetchall()]

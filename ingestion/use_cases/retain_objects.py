@@ -81,5 +81,6 @@ def _is_needed(retired: RetiredObject) -> bool:
 
 
 def _remove_document(retired: RetiredObject) -> None:
-    in_use = Instance.objects.filter(document_id=OuterRef("pk"))
-    HeaderDocument.objects.filter(~Exists(in_use), pk=retired.document_id).delete()
+    if retired.document_id is not None:
+        in_use = Instance.objects.filter(document_id=OuterRef("pk"))
+        HeaderDocument.objects.filter(~Exists(in_use), pk=retired.document_id).delete()

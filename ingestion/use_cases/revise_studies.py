@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from ingestion.domain.events import InstanceFacts, SeriesFacts, StudyFacts, study_snapshot
-from ingestion.domain.revision_changes import Change, ChangeSet, change_set
+from ingestion.domain.revision_changes import Change, ChangeSet, Kind, change_set
 from ingestion.errors import DatabaseUnavailable
 from ingestion.models import (
     Event,
@@ -71,7 +71,7 @@ def _revise(study: Study) -> None:
     ids, changes = [], []
     for row_id, series_uid, sop_uid, kind in rows:
         ids.append(row_id)
-        changes.append(Change(f"{series_uid}/{sop_uid}", kind))
+        changes.append(Change(f"{series_uid}/{sop_uid}", Kind(kind)))
     net = change_set(changes)
     if net:
         revision = _write_revision(study, net)

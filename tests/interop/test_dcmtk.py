@@ -1,0 +1,122 @@
+"""DCMTK's programs as modalities: they echo, store in every way they know, and are refused."""
+
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from tests.builders import build_ct, data_set_bytes, new_uid, part10_bytes
+from tests.eventually import eventually
+from tests.interop.conftest import Site
+
+PROPOSAL_OF = {
+    ImplicitVRLittleEndian: "-xi",
+    ExplicitVRLittleEndian: "-xe",
+    ExplicitVRBigEndian: "-xb",
+    RLELossless: "-xr",
+    JPEGLosslessSV1: "-xs",
+    JPEGLSLossless: "-xt",
+    JPEG2000Lossless: "-xv",
+}
+PROPOSALS = ["-x=", "-xe", "-xb", "-xi", "-xs", "-xv", "-xw", "-xr", "-xd"]
+
+
+def write_study(folder: Path, amount: int, **options: object) -> list[Dataset]:
+    study, series = new_uid(), new_uid()
+    datasets = [
+        build_ct(study_instance_uid=study, series_instance_uid=series, **options)  # type: ignore[arg-type]
+        for _ in range(amount)
+    ]
+    folder.mkdir(exist_ok=True)
+    for number, dataset in enumerate(datasets):
+        (folder / f"{number}.dcm").write_bytes(part10_bytes(dataset))
+    return datasets
+
+
+def wait_for(site: Site, dataset: Dataset) -> str:
+    """The path of the instance, once it can be searched."""
+    study, series, sop = (
+        dataset.StudyInstanceUID,
+        dataset.SeriesInstanceUID,
+        dataset.SOPInstanceUID,
+    )
+    eventually(lambda: site.search(f"/studies/{study}/instances?SOPInstanceUID={sop}"))
+    return f"/studies/{study}/series/{series}/instances/{sop}"
+
+
+def test_echoscu(site: Site) -> None:
+    answer = site.dcmtk("echoscu", "-v", "--repeat", "3", *site.peer)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr.count("Received Echo Response (Success)") == 3
+
+
+def test_storescu_sends_a_folder(site: Site, tmp_path: Path) -> None:
+    datasets = write_study(tmp_path / "study", 20)
+    answer = site.dcmtk("storescu", "-v", *site.peer, "+sd", "+r", str(tmp_path / "study"))
+    assert answer.returncode == 0, answer.stderr
+    study = datasets[0].StudyInstanceUID
+    eventually(lambda: len(site.search(f"/studies/{study}/instances")) == 20)
+    (found,) = site.search(f"/studies?StudyInstanceUID={study}")
+    assert found["00201208"]["Value"] == [20]
+
+
+@pytest.mark.parametrize("syntax", PROPOSAL_OF, ids=lambda uid: uid.name)
+def test_stored_data_set_comes_back_unchanged(site: Site, tmp_path: Path, syntax: UID) -> None:
+    (dataset,) = write_study(tmp_path / "study", 1, transfer_syntax_uid=syntax)
+    sent = tmp_path / "study" / "0.dcm"
+    proposal = PROPOSAL_OF[syntax]
+    answer = site.dcmtk("storescu", proposal, *site.peer, str(sent))
+    assert answer.returncode == 0, answer.stderr
+    path = wait_for(site, dataset)
+    kept = tmp_path / "kept.dcm"
+    kept.write_bytes(site.get(path, accept="application/dicom; transfer-syntax=*"))
+    assert site.dcmtk("dcmftest", str(kept)).stdout.startswith("yes")
+    read = dcmread(kept)
+    assert read == dataset
+    assert read.file_meta.TransferSyntaxUID == syntax
+    assert kept.read_bytes().endswith(data_set_bytes(dataset))
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS)
+def test_storescu_with_every_proposal(site: Site, tmp_path: Path, proposal: str) -> None:
+    (dataset,) = write_study(tmp_path / "study", 1)
+    answer = site.dcmtk("storescu", proposal, *site.peer, str(tmp_path / "study" / "0.dcm"))
+    assert answer.returncode == 0, answer.stderr
+    wait_for(site, dataset)
+
+
+def test_dcmsend(site: Site, tmp_path: Path) -> None:
+    (dataset,) = write_study(tmp_path / "study", 1)
+    answer = site.dcmtk("dcmsend", "-v", *site.peer, str(tmp_path / "study" / "0.dcm"))
+    assert answer.returncode == 0, answer.stderr
+    wait_for(site, dataset)
+
+
+def test_unknown_called_ae_title_is_refused_by_name(site: Site) -> None:
+    dimse = site.endpoints["dimse"]
+    answer = site.dcmtk("echoscu", "-aec", "NOBODY", dimse["host"], str(dimse["port"]))
+    assert answer.returncode != 0
+    assert "Called AE Title Not Recognized" in answer.stderr
+
+
+def test_invalid_object_is_refused_and_its_neighbours_are_stored(
+    site: Site, tmp_path: Path
+) -> None:
+    good = write_study(tmp_path / "study", 2)
+    bad = build_ct(extra=[(0x0020000D, "UI", "")])
+    (tmp_path / "study" / "0a.dcm").write_bytes(part10_bytes(bad))
+    answer = site.dcmtk("storescu", "-v", "-nh", *site.peer, "+sd", str(tmp_path / "study"))
+    assert "Refused" in answer.stderr or "Error" in answer.stderr
+    for dataset in good:
+        wait_for(site, dataset)

@@ -8,3 +8,9 @@ class BindingsConfig(AppConfig):
 
     name = "bindings"
     verbose_name = "Delivery"
+
+    def ready(self) -> None:
+        """Show our queues among the metrics; that needs the models."""
+        from bindings.queues import show_queues  # models are loaded only now
+
+        show_queues()

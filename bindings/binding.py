@@ -36,6 +36,11 @@ class DeliveryOutcome:
     detail: str = ""
     retry_after_seconds: float | None = None
 
+    @property
+    def text(self) -> str:
+        """The outcome in words, for people."""
+        return " ".join(filter(None, (self.outcome.label, self.peer_status, self.detail)))
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -240,4 +240,3 @@ def _left(timeout: float | None) -> float | None:
     if left <= 0:
         raise httpcore2.ReadTimeout("the exchange took too long")
     return left if timeout is None else min(left, timeout)
-

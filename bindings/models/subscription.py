@@ -77,6 +77,9 @@ def validate_headers(value: object) -> None:
             raise ValidationError(f"The value of {name!r} is not one line of printable ASCII.")
 
 
+validate_secret = RegexValidator(HEADER_VALUE, "Give one line of printable ASCII.")
+
+
 def validate_certificates(value: str) -> None:
     """Refuse what is not one or more PEM certificates."""
     try:
@@ -115,7 +118,7 @@ class Subscription(models.Model):
     auth_user_name = models.CharField(max_length=200, blank=True)
     auth_secret = EncryptedTextField(
         blank=True,
-        validators=[RegexValidator(HEADER_VALUE, "Give one line of printable ASCII.")],
+        validators=[validate_secret],
         help_text="The token or the password.",
     )
     headers = EncryptedJSONField(

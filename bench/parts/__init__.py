@@ -1,0 +1,1 @@
+"""The parts of a measurement, one module each; `__main__` selects among them."""

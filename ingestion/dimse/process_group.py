@@ -7,6 +7,7 @@ turn, a process that dies loses none that wait, and a taken port is an error at 
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -26,19 +27,21 @@ _PR_SET_PDEATHSIG = 1
 class ProcessGroup:
     """`count` processes that each run `serve`, until SIGTERM or SIGINT.
 
-    `serve` runs in a child; it gets a function that waits for the order to end, and
-    should return soon after. Fork happens before threads or connections exist.
+    `serve` runs in a child; it gets the listening socket and a function that waits for the
+    order to end, and should return soon after. Fork happens before threads exist.
     """
 
     def __init__(
         self,
-        serve: Callable[[Callable[[], None]], None],
+        serve: Callable[[socket.socket, Callable[[], None]], None],
+        listening: socket.socket,
         *,
         count: int,
         drain_seconds: float,
         kill_grace_seconds: float = KILL_GRACE_SECONDS,
     ) -> None:
         self._serve = serve
+        self._listening = listening
         self._count = count
         self._stop_seconds = drain_seconds + kill_grace_seconds
         self._children: dict[int, float] = {}  # process id → when it was started
@@ -74,7 +77,7 @@ class ProcessGroup:
         status = 1
         try:
             die_with_parent(parent)
-            self._serve(_wait_for_stop_signal)
+            self._serve(self._listening, _wait_for_stop_signal)
             status = 0
         except Exception:  # the outermost loop of the process
             log.exception("DIMSE process failed")
@@ -93,6 +96,7 @@ class ProcessGroup:
             )
 
     def _stop(self) -> None:
+        self._listening.close()  # peers are refused, not kept waiting, once the children end too
         self._signal_all(signal.SIGTERM)
         deadline = time.monotonic() + self._stop_seconds
         while self._children and time.monotonic() < deadline:

@@ -38,7 +38,8 @@ def serve_dimse() -> None:
     with open_listening_socket(environment.dimse_host, environment.dimse_port) as listening:
         connections.close_all()  # a connection must not be shared by processes
         ProcessGroup(
-            lambda wait: serve_until(listening, wait),
+            serve_until,
+            listening,
             count=environment.dimse_processes,
             drain_seconds=environment.dimse_drain_seconds,
         ).run()

@@ -1,8 +1,9 @@
 """The stock data path: pynetdicom reads everything; policy, services and custody are ours.
 
-Slower than `association`, and an object passes through memory. Two things differ for
-peers: an unknown command field is answered by an A-ABORT, and aborts carry pynetdicom's
-reasons. Overrides what pynetdicom 3.0 calls private, each for a reason given here.
+Slower than `association`, and an object passes through memory. Three things differ for
+peers: unknown command fields and UIDs that break PS3.5 9.1 end the association, aborts
+carry pynetdicom's reasons, and the protocol version is not looked at.
+Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 """
 
 import socket
@@ -12,6 +13,7 @@ import uuid
 import structlog
 from pydicom.uid import UID
 from pynetdicom import AE, evt
+from pynetdicom import _config as pynetdicom_config
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association as Reactor
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -30,12 +32,14 @@ from ingestion.dimse.association_request import (
 )
 from ingestion.dimse.commands import Request
 from ingestion.dimse.data_path import prepare_connection
-from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted, negotiate
+from ingestion.dimse.negotiation import AnsweredContext, ContextResult, negotiate
 from ingestion.dimse.operations import Conversation, Tally
 from ingestion.dimse.services import begin_operation
 from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
 
 log = structlog.get_logger(__name__)
+
+pynetdicom_config.LOG_HANDLER_LEVEL = "none"  # it formats every PDU, logged or not
 
 # PS3.7 Table E.1-1, Command Field.
 _COMMAND_FIELDS = {
@@ -249,9 +253,14 @@ def _as_request(reactor: Reactor) -> AssociationRequest:
 
 
 def _supported(answered: tuple[AnsweredContext, ...]) -> list[PresentationContext]:
-    """What pynetdicom shall accept: per abstract syntax the transfer syntaxes that we chose."""
+    """What pynetdicom shall accept: per abstract syntax the transfer syntaxes that we chose.
+
+    Where none was proposed that we can keep, the one put here was not proposed either.
+    """
     chosen: dict[str, list[str]] = {}
-    for context in accepted(answered).values():
+    for context in answered:
+        if context.result is ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
+            continue
         chosen.setdefault(context.abstract_syntax, []).append(context.transfer_syntax)
     return [build_context(abstract, syntaxes) for abstract, syntaxes in chosen.items()]
 

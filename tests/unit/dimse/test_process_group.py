@@ -12,10 +12,10 @@ import pytest
 from tests.eventually import eventually
 
 PROGRAM = """
-import os, sys
+import os, socket, sys
 from ingestion.dimse.process_group import ProcessGroup
 
-def serve(wait_for_stop):
+def serve(listening, wait_for_stop):
     print("up", os.getpid(), flush=True)
     if sys.argv[1] == "dies":
         os._exit(3)
@@ -26,7 +26,10 @@ def serve(wait_for_stop):
     print("down", os.getpid(), flush=True)
 
 drain_seconds = float(sys.argv[2])
-ProcessGroup(serve, count=2, drain_seconds=drain_seconds, kill_grace_seconds=0.2).run()
+listening = socket.socket()
+ProcessGroup(
+    serve, listening, count=2, drain_seconds=drain_seconds, kill_grace_seconds=0.2
+).run()
 print("ended", flush=True)
 """
 

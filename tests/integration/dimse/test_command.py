@@ -1,0 +1,207 @@
+"""`manage.py dimse` as a process: start, drain, survive, and say clearly what is wrong."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from ingestion.models import Receipt, StorageSpace
+from tests.builders import build_ct, data_set_bytes
+from tests.eventually import eventually
+from tests.integration.dimse.conftest import store
+from tests.scripted_peer import (
+    ABORT,
+    ASSOCIATE_AC,
+    ASSOCIATE_RJ,
+    RELEASE_RP,
+    ScriptedPeer,
+    echo_command,
+    p_data,
+    pdv,
+    store_command,
+)
+
+MANAGE = Path(__file__).parents[3] / "manage.py"
+
+
+def database_url(**changes: Any) -> str:
+    fields = settings.DATABASES["default"] | changes
+    return "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**fields)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Command:
+    """The command, with the test's database unless told otherwise."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = free_port()
+        self.log = folder / "log"
+        variables = {
+            "INGESTION_DATABASE_URL": database_url(),
+            "INGESTION_DIMSE_PORT": str(self.port),
+            "INGESTION_DIMSE_DRAIN_SECONDS": "10",
+            "INGESTION_SPOOL_FREE_BYTES_MIN": "0",
+            "INGESTION_LOG_FORMAT": "json",
+            "INGESTION_STATE_FOLDER": str(folder),
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(MANAGE), "dimse"],
+                env=os.environ | variables | environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def connect(self) -> ScriptedPeer:
+        def attempt() -> ScriptedPeer | None:
+            try:
+                return ScriptedPeer.connect("127.0.0.1", self.port)
+            except ConnectionError:
+                assert self.process.poll() is None, self.log.read_text()
+                return None
+
+        return eventually(attempt, within_seconds=30)
+
+    def associated(self) -> ScriptedPeer:
+        peer = self.connect()
+        assert peer.associate().kind == ASSOCIATE_AC
+        return peer
+
+    def children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(child) for child in path.read_text().split()]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def commands(space: StorageSpace) -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(commands: ExitStack, folder: Path, **environment: str) -> Command:
+    command = Command(folder, **environment)
+
+    def end() -> None:
+        command.process.kill()
+        command.process.wait(10)
+
+    commands.callback(end)
+    return command
+
+
+@pytest.mark.parametrize("data_path", ["fast", "stock"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_signal_lets_an_association_finish(
+    commands: ExitStack, tmp_path: Path, number: signal.Signals, data_path: str
+) -> None:
+    command = start(commands, tmp_path, INGESTION_DIMSE_DATA_PATH=data_path)
+    peer = command.associated()
+    dataset = build_ct()
+    data_set = data_set_bytes(dataset)
+    peer.send(p_data(pdv(3, store_command(dataset.SOPInstanceUID), command=True)))
+    peer.send(p_data(pdv(3, data_set[:100], last=False)))
+    command.process.send_signal(number)
+    eventually(lambda: _is_refused(command.port))
+    peer.send(p_data(pdv(3, data_set[100:])))
+    assert peer.read_response().status == 0
+    assert peer.release().kind == RELEASE_RP
+    peer.connection.close()
+    assert command.process.wait(20) == 0
+    assert Receipt.objects.get().sop_instance_uid == dataset.SOPInstanceUID
+    assert "Traceback" not in command.log.read_text()
+
+
+def test_association_that_does_not_finish_is_aborted(commands: ExitStack, tmp_path: Path) -> None:
+    command = start(commands, tmp_path, INGESTION_DIMSE_DRAIN_SECONDS="0.2")
+    peer = command.associated()
+    command.process.terminate()
+    assert peer.read_pdu().kind == ABORT
+    peer.connection.close()
+    assert command.process.wait(20) == 0
+
+
+def test_connections_are_shared_by_the_processes(commands: ExitStack, tmp_path: Path) -> None:
+    command = start(commands, tmp_path, INGESTION_DIMSE_PROCESSES="2")
+    with ExitStack() as peers:
+        for _ in range(8):
+            peer = peers.enter_context(command.associated())
+            assert store(peer, build_ct()).status == 0
+        counts = [len(_associations_of(child, command.port)) for child in command.children()]
+        assert sum(counts) == 8
+        assert min(counts) >= 2, counts  # they take turns, once both have started
+    assert command.stop() == 0
+
+
+def test_killed_process_is_replaced_and_the_port_stays(commands: ExitStack, tmp_path: Path) -> None:
+    command = start(commands, tmp_path, INGESTION_DIMSE_PROCESSES="2")
+    command.associated().connection.close()
+    first = eventually(lambda: command.children() if len(command.children()) == 2 else None)
+    os.kill(first[0], signal.SIGKILL)
+    eventually(lambda: first[0] not in command.children())
+    for _ in range(4):  # the other process answers all the while
+        with command.associated() as peer:
+            assert peer.request(1, echo_command()).status == 0
+    eventually(lambda: len(command.children()) == 2 and first[0] not in command.children())
+    assert command.stop() == 0
+
+
+def test_taken_port_is_a_clear_error(commands: ExitStack, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = start(commands, tmp_path, INGESTION_DIMSE_PORT=port)
+        assert command.process.wait(30) == 1
+    log = command.log.read_text()
+    assert f"127.0.0.1:{port}: Address already in use" in log
+    assert "Traceback" not in log
+
+
+def test_without_database_peers_are_asked_to_come_back(commands: ExitStack, tmp_path: Path) -> None:
+    url = database_url(PORT=free_port())
+    command = start(commands, tmp_path, INGESTION_DATABASE_URL=url)
+    with command.connect() as peer:
+        answer = peer.associate()
+        assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (2, 3, 1))
+    assert command.stop() == 0
+    assert "Traceback" not in command.log.read_text()
+
+
+def _associations_of(process_id: int, port: int) -> set[str]:
+    """Inodes of the established connections to this port that the process holds (proc(5))."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    established = {
+        fields[9]
+        for fields in (line.split() for line in lines)
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "01"
+    }
+    held = {
+        str(link.readlink()).removeprefix("socket:[").removesuffix("]")
+        for link in Path(f"/proc/{process_id}/fd").iterdir()
+    }
+    return established & held
+
+
+def _is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionError:
+        return True
+    return False

@@ -24,7 +24,7 @@ class AccessTokenAdmin(ModelAdmin[AccessToken]):
     )
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", ("is_enabled", "expires_at"))}),
+        (None, {"fields": ("name", "is_enabled", "expires_at")}),
         ("May", {"fields": (("may_read", "may_store", "may_delete"),)}),
         ("In", {"fields": ("all_spaces", "spaces")}),
     )

@@ -28,8 +28,8 @@ def person_name_text(value: str) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """Bytes in the unit that keeps the number short."""
-    return filesizeformat(size_bytes).replace("\xa0", " ")
+    """Bytes in the unit that keeps the number short; number and unit stay on one line."""
+    return filesizeformat(size_bytes)
 
 
 def short_uid(uid: str) -> str:

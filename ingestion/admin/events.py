@@ -63,8 +63,10 @@ class EventAdmin(LargeRecordAdmin[Event]):
                     ("uuid", "type"),
                     ("created_at", "fanned_out_at"),
                     ("storage_space", "calling_ae_title", "modalities_text"),
-                    ("study_instance_uid", "study"),
-                    ("series_instance_uid", "sop_instance_uid"),
+                    "study_instance_uid",
+                    "series_instance_uid",
+                    "sop_instance_uid",
+                    "study",
                 )
             },
         ),

@@ -39,7 +39,8 @@ class InstanceAdmin(LargeRecordAdmin[Instance]):
             {
                 "fields": (
                     "sop_instance_uid",
-                    ("study_link", "series_link"),
+                    "study_link",
+                    "series_link",
                     ("sop_class_uid", "transfer_syntax_uid"),
                     ("instance_number", "number_of_frames"),
                     ("rows", "columns", "bits_allocated"),

@@ -76,7 +76,8 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
                 "fields": (
                     "study_instance_uid",
                     "series_instance_uid",
-                    ("sop_instance_uid", "instance"),
+                    "sop_instance_uid",
+                    "instance",
                     ("sop_class_uid", "transfer_syntax_uid"),
                     "location",
                     ("size", "sha256"),

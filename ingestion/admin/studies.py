@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ingestion.admin.display_values import date_text, person_name_text, size_text, time_text
@@ -142,9 +143,9 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         return date_text(study.patient_birth_date)
 
     @display(description="Study date")
-    def date(self, study: Study) -> str:
-        """Study Date."""
-        return date_text(study.study_date)
+    def date(self, study: Study) -> SafeString:
+        """Study Date, on one line."""
+        return format_html('<span class="whitespace-nowrap">{}</span>', date_text(study.study_date))
 
     @display(description="Study time")
     def time(self, study: Study) -> str:
@@ -161,10 +162,10 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         """Modalities in Study."""
         return ", ".join(study.modalities)
 
-    @display(description="Contents")
+    @display(description="Series / instances")
     def contents(self, study: Study) -> str:
-        """Numbers of series and instances."""
-        return f"{study.number_of_series:,} series, {study.number_of_instances:,} instances"
+        """How many of each are held."""
+        return f"{study.number_of_series:,} / {study.number_of_instances:,}"
 
     @display(description="Size")
     def size(self, study: Study) -> str:

@@ -38,8 +38,8 @@ def test_person_name(value: str, text: str) -> None:
 
 
 def test_size() -> None:
-    assert size_text(0) == "0 bytes"
-    assert size_text(1536) == "1.5 KB"
+    assert size_text(0) == "0\N{NO-BREAK SPACE}bytes"
+    assert size_text(1536) == "1.5\N{NO-BREAK SPACE}KB"
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,9 @@ class StoreTransaction(StudiesTransaction):
         if study_instance_uid and not is_valid_uid(study_instance_uid):
             raise InvalidRequest("the path does not name a study by a UID")
         space = storable_space(self.principal, space_slug)
-        session = StoreSession(
-            space,
-            _sender(request._request, self.principal.name),
-            study_instance_uid=study_instance_uid,
-        )
-        report = _store_all(session, _parts(request._request))
+        sender = _sender(request._request, self.principal.name)
+        with StoreSession(space, sender, study_instance_uid=study_instance_uid) as session:
+            report = _store_all(session, _parts(request._request))
         links = self.links
         return HttpResponse(
             store_response(report, space.slug, links=links, representation=choice.representation),

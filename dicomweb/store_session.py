@@ -4,7 +4,11 @@ One bad part never fails its neighbours. What is reported as stored is durable a
 Source: PS3.18 10.5, Annex I.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
 import structlog
@@ -12,12 +16,11 @@ import structlog
 from dicomweb.media_types import parse_media_type
 from dicomweb.multipart import Part
 from dicomweb.negotiation import DICOM_FILE
+from dicomweb.store_pipeline import REFUSALS, Result, StorePipeline
 from ingestion.dicom.statuses import store_failure_reason
 from ingestion.errors import (
     DatabaseUnavailable,
     IngestionError,
-    InvalidInstance,
-    LimitExceeded,
     MalformedDataSet,
     NotDicom,
 )
@@ -34,7 +37,6 @@ from ingestion.use_cases.store_instance import (
 log = structlog.get_logger(__name__)
 
 SETTLE_TOGETHER = 100
-_REFUSALS = (InvalidInstance, LimitExceeded)
 
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 C.5.7; PS3.18 I.2.2 allows codes beyond its own
@@ -65,44 +67,64 @@ class StoreReport:
 
 
 class StoreSession:
-    """Takes parts one after the other; call `settle` after the last."""
+    """Takes parts one after the other; call `settle` after the last. Leaving it waits for all."""
 
     def __init__(self, space: StorageSpace, sender: Sender, *, study_instance_uid: str) -> None:
         self.report = StoreReport()
         self._space = space
         self._sender = sender
-        self._study_instance_uid = study_instance_uid
+        self._pipeline = StorePipeline(study_instance_uid)
         self._pending: list[StoredInstance] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pipeline.__exit__(kind, error, traceback)
+
     def take(self, part: Part) -> None:
-        """Make one part durable, or note why it cannot be.
+        """Receive one part, or note why it cannot be stored.
 
         Raises `Unavailable` and `NotPermitted`; errors of the body pass through.
         """
         if not _is_dicom(part):
             self._note_refusal(None, NotDicom("the part is of another type than application/dicom"))
             return
-        with receive_file(self._space, self._sender) as incoming:
+        with ExitStack() as stack:
+            incoming = stack.enter_context(receive_file(self._space, self._sender))
             for chunk in part.chunks:
                 try:
                     incoming.write(chunk)
-                except _REFUSALS as error:
+                except REFUSALS as error:
                     self._note_refusal(incoming, error)
                     return
-            try:
-                stored = incoming.store(study_instance_uid=self._study_instance_uid)
-            except _REFUSALS as error:
-                self._note_refusal(incoming, error)
-                return
-        self._pending.append(stored)
+            stack.pop_all()
+        self._note_results(self._pipeline.add(incoming))
         if len(self._pending) >= SETTLE_TOGETHER:
-            self.settle()
+            self._settle_pending()
 
     def settle(self) -> None:
-        """Commit the receipts of what is durable, register them, note the outcomes.
+        """Finish every part that was taken, and acknowledge what can be.
 
-        Raises `DatabaseUnavailable`: then nothing of this group is acknowledged.
+        Raises `Unavailable`: then nothing that is not in the report is acknowledged.
         """
+        self._note_results(self._pipeline.finish())
+        self._settle_pending()
+
+    def _note_results(self, results: Iterator[Result]) -> None:
+        for incoming, result in results:
+            if isinstance(result, StoredInstance):
+                self._pending.append(result)
+            else:
+                self._note_refusal(incoming, result)
+
+    def _settle_pending(self) -> None:
+        """Commit the receipts of what is durable, register them, note the outcomes."""
         pending, self._pending = self._pending, []
         committed = self._committed(pending)
         outcomes = _registered(committed)

@@ -6,6 +6,7 @@ carry pynetdicom's reasons, and the protocol version is not looked at.
 Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 """
 
+import contextlib
 import socket
 import time
 import uuid
@@ -75,6 +76,7 @@ class StockAssociation:
         self._association_id = uuid.uuid4().hex
         self._request: AssociationRequest | None = None
         self._refusal = ""
+        self._has_begun = False
         self._tally = Tally()
         self._reactor = _build_reactor(connection, peer_address, house=house)
         self._reactor.bind(evt.EVT_REQUESTED, self._decide)
@@ -87,11 +89,7 @@ class StockAssociation:
         structlog.contextvars.bind_contextvars(association_id=self._association_id)
         outcome = Outcome.BROKEN
         try:
-            prepare_connection(
-                self._connection, timeout_seconds=self._house.network_timeout_seconds
-            )
-            self._reactor.run_reactor()
-            outcome = self._outcome()
+            outcome = self._serve_to_end()
         except Exception:  # the outermost loop: one association never takes others with it
             log.exception("association failed")
             self._reactor.abort(block=False)
@@ -109,7 +107,24 @@ class StockAssociation:
 
     def stop(self) -> None:
         """Abort the association now."""
-        self._reactor.abort(block=False)
+        if self._has_begun:
+            self._reactor.abort(block=False)
+        else:
+            with contextlib.suppress(OSError):  # it is closed already
+                self._connection.shutdown(socket.SHUT_RD)
+
+    def _serve_to_end(self) -> Outcome:
+        """Wait for the first byte ourselves: pynetdicom does not notice that a peer left."""
+        try:
+            prepare_connection(self._connection, timeout_seconds=self._house.artim_timeout_seconds)
+            if not self._connection.recv(1, socket.MSG_PEEK):
+                return Outcome.PROBED
+        except OSError:
+            return Outcome.PROBED
+        prepare_connection(self._connection, timeout_seconds=self._house.network_timeout_seconds)
+        self._has_begun = True
+        self._reactor.run_reactor()
+        return self._outcome()
 
     def _decide(self, event: evt.Event) -> None:
         """Our policy, before pynetdicom negotiates: what it checks by itself is too little."""
@@ -145,7 +160,7 @@ class StockAssociation:
         if reactor.is_rejected:
             return Outcome.REFUSED
         if self._request is None:
-            return Outcome.PROBED if not reactor.is_aborted else Outcome.VIOLATED
+            return Outcome.VIOLATED
         return Outcome.VIOLATED if reactor.has_sent_abort() else Outcome.ABORTED_BY_PEER
 
 

@@ -27,7 +27,7 @@ def store_response(
 
 def _module(report: StoreReport, space_slug: str, links: Links) -> JsonDataSet:
     """Table I.1-1. Sequences without items are left out, as their type 1C asks."""
-    studies = {stored.attributes.study_instance_uid for stored in report.stored}
+    studies = {stored.study_instance_uid for stored in report.stored}
     address = links.study(space_slug, studies.pop()) if len(studies) == 1 else None
     module: JsonDataSet = {"00081190": element("UR", address)}
     sequences = {
@@ -37,15 +37,15 @@ def _module(report: StoreReport, space_slug: str, links: Links) -> JsonDataSet:
             for failed in report.failed
         ],
         "00081199": [
-            _reference(stored.attributes.sop_class_uid, stored.attributes.sop_instance_uid)
+            _reference(stored.sop_class_uid, stored.sop_instance_uid)
             | {
                 "00081190": element(
                     "UR",
                     links.instance(
                         space_slug,
-                        stored.attributes.study_instance_uid,
-                        series_instance_uid=stored.attributes.series_instance_uid,
-                        sop_instance_uid=stored.attributes.sop_instance_uid,
+                        stored.study_instance_uid,
+                        series_instance_uid=stored.series_instance_uid,
+                        sop_instance_uid=stored.sop_instance_uid,
                     ),
                 )
             }

@@ -57,11 +57,21 @@ class FailedInstance:
     reason: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredReference:
+    """An instance that is ours now. Its header is not kept: a request may have many."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+
+
 @dataclass(slots=True)
 class StoreReport:
     """What became of the parts. `other_failures` are reasons of parts that name no instance."""
 
-    stored: list[StoredInstance] = field(default_factory=list)
+    stored: list[StoredReference] = field(default_factory=list)
     failed: list[FailedInstance] = field(default_factory=list)
     other_failures: list[int] = field(default_factory=list)
 
@@ -133,7 +143,7 @@ class StoreSession:
             if outcome in FAILURE_REASON:
                 self._note_failure(stored, FAILURE_REASON[outcome])
             else:
-                self.report.stored.append(stored)
+                self.report.stored.append(_reference(stored))
 
     def _committed(self, pending: list[StoredInstance]) -> list[StoredInstance]:
         """Those whose receipts are committed; one that cannot be recorded fails alone."""
@@ -161,6 +171,16 @@ class StoreSession:
             self.report.failed.append(failed)
         else:
             self.report.other_failures.append(reason)
+
+
+def _reference(stored: StoredInstance) -> StoredReference:
+    attributes = stored.attributes
+    return StoredReference(
+        attributes.study_instance_uid,
+        attributes.series_instance_uid,
+        attributes.sop_instance_uid,
+        attributes.sop_class_uid,
+    )
 
 
 def _is_dicom(part: Part) -> bool:

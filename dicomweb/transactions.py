@@ -1,6 +1,7 @@
 """What every transaction of the Studies Service shares: who asks, for which spaces, and HEAD."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
@@ -11,6 +12,7 @@ from rest_framework.views import APIView
 from dicomweb.authentication import Principal
 from dicomweb.links import Links, links_of
 from dicomweb.negotiation import Choice, Representation, choose
+from dicomweb.parameters import PARAMETERS_MAX
 from dicomweb.spaces import readable_scope
 from ingestion.use_cases.search_manifest import Scope
 
@@ -66,6 +68,15 @@ class StudiesTransaction(APIView):
         if request.method == "HEAD":
             _drop_body(answer)
         return answer
+
+
+def _accept(query_string: str) -> str:
+    """The accept parameter (PS3.18 8.3.3.1); '' when there is none."""
+    try:
+        pairs = parse_qsl(query_string, max_num_fields=PARAMETERS_MAX)
+    except ValueError:
+        return ""
+    return dict(pairs).get("accept", "")
 
 
 def _drop_body(response: HttpResponseBase) -> None:

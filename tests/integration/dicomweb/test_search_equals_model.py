@@ -1,6 +1,7 @@
 """SQL finds exactly what `ingestion.dicom.matching.matches` says (PS3.4 C.2.2.2)."""
 
 from itertools import product
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from ingestion.dicom.person_names import normalized
 from ingestion.errors import InvalidQuery
 from ingestion.models import StorageSpace, Study
 from ingestion.use_cases.search_conditions import condition
+from tests.integration.dicomweb.web_client import WebClient
 
 ATTRIBUTES = {attribute.keyword: attribute for attribute in INDEXED}
 TEXTS = ["", "a", "A", "ab", "a%b", "a_b", "a\\b", "a*b", "a b", "Ä^b", "ä b", "b^a", "'", "aab"]
@@ -81,3 +83,19 @@ def test_times() -> None:
         except InvalidQuery:
             continue
         assert found("StudyTime", text) == expected, text
+
+
+@pytest.mark.usefixtures("studies")
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    key=st.sampled_from(["PatientName", "StudyDescription", "ModalitiesInStudy", "StudyTime"]),
+    text=st.one_of(st.text(max_size=8), st.text("*?[](){}|^$.,\\'%_- 0", max_size=8)),
+    is_fuzzy=st.booleans(),
+)
+def test_no_text_makes_the_database_stumble(
+    web: WebClient, key: str, text: str, is_fuzzy: bool
+) -> None:
+    query = f"{key}={quote(text)}&fuzzymatching={str(is_fuzzy).lower()}"
+    assert web.get(f"/dicomweb/studies?{query}").status_code in (200, 400)

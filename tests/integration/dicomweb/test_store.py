@@ -209,6 +209,17 @@ def test_other_bytes_that_the_policy_turns_away_are_a_failure(
     assert reasons(json.loads(response.content)["00081198"]["Value"]) == [0x0111]
 
 
+def test_an_instance_held_in_another_study_is_a_failure(web: WebClient) -> None:
+    first = build_ct()
+    web.store(first)
+    second = build_ct(sop_instance_uid=first.SOPInstanceUID)
+    response = web.post(multipart(part10_bytes(second), part10_bytes(build_ct())))
+    assert response.status_code == 202
+    (failed,) = json.loads(response.content)["00081198"]["Value"]
+    assert value(failed, "00081155") == first.SOPInstanceUID
+    assert value(failed, "00081197") == 0x0111
+
+
 def test_other_bytes_replace_by_default(web: WebClient) -> None:
     first = build_ct()
     web.store(first)

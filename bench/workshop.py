@@ -55,8 +55,8 @@ class Workshop:
     def add(self, cell: Cell, peer: str, result: float) -> None:
         """Keep and show the result of one round."""
         self.measurements.add(cell, peer, result)
-        line = f"{cell.part:<8} {cell.name:<40} {peer:<20} {result:10.1f} {cell.unit}"
-        self.console.print(line, highlight=False)
+        line = f"{cell.part:<8} {cell.name:<42} {peer:<20} {result:10.1f} {cell.unit}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:

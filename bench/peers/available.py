@@ -1,6 +1,6 @@
 """Which peers this machine can run, by the name that the report gives them."""
 
-from bench.peers.orthanc import Index, missing_for, orthanc_with
+from bench.peers.orthanc import LARGEST_PDU_BYTES, Index, missing_for, orthanc_with
 from bench.peers.ours import NAME, start_ours
 from bench.peers.peer import StartPeer
 
@@ -9,10 +9,13 @@ ORTHANC_POSTGRESQL = f"Orthanc {Index.POSTGRESQL}"
 ORTHANC_SQLITE = f"Orthanc {Index.SQLITE}"
 
 
-def available_peers() -> dict[str, StartPeer]:
+def available_peers(*, orthanc_pdu_bytes_max: int = LARGEST_PDU_BYTES) -> dict[str, StartPeer]:
     """Ours, and each Orthanc that is installed."""
-    installed = [index for index in Index if not missing_for(index)]
-    return {OURS: start_ours} | {f"Orthanc {index}": orthanc_with(index) for index in installed}
+    return {OURS: start_ours} | {
+        f"Orthanc {index}": orthanc_with(index, pdu_bytes_max=orthanc_pdu_bytes_max)
+        for index in Index
+        if not missing_for(index)
+    }
 
 
 def durable_peers() -> dict[str, StartPeer]:

@@ -1,7 +1,8 @@
 """Orthanc from Debian's packages, durable, with a private PostgreSQL or with SQLite.
 
-It is given what its manual offers for speed: TCP_NODELAY for DIMSE and HTTP, the largest PDU
-length. PostgreSQL is the one that the product embeds, with the same settings.
+It is given what its manual offers for speed: TCP_NODELAY for DIMSE and HTTP and, unless a cell
+says otherwise, the largest PDU length. PostgreSQL is the one that the product embeds, with the
+same settings.
 Source: /etc/orthanc/orthanc.json of the package, which explains each setting.
 """
 
@@ -28,6 +29,9 @@ PLUGINS = Path("/usr/share/orthanc/plugins")
 INDEX_PLUGIN = PLUGINS / "libOrthancPostgreSQLIndex.so"
 DICOMWEB_PLUGIN = PLUGINS / "libOrthancDicomWeb.so"
 AE_TITLE = "ORTHANC"
+# The largest PDU that Orthanc can be told to take, and what it takes as installed.
+LARGEST_PDU_BYTES = 131_072
+INSTALLED_PDU_BYTES = 16_384
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 # DCMTK inside Orthanc reads TCP_NODELAY.
@@ -38,7 +42,6 @@ CONFIGURATION: dict[str, object] = {
     "DicomAet": AE_TITLE,
     "DicomCheckCalledAet": False,
     "DicomAlwaysAllowStore": True,
-    "MaximumPduLength": 131_072,
     "RemoteAccessAllowed": False,
     "AuthenticationEnabled": False,
     "KeepAlive": True,
@@ -56,9 +59,9 @@ class Index(StrEnum):
     SQLITE = "SQLite"
 
 
-def orthanc_with(index: Index) -> StartPeer:
-    """What starts Orthanc with this index."""
-    return partial(_running, index=index)
+def orthanc_with(index: Index, *, pdu_bytes_max: int = LARGEST_PDU_BYTES) -> StartPeer:
+    """What starts Orthanc with this index, taking PDUs of at most this length."""
+    return partial(_running, index=index, pdu_bytes_max=pdu_bytes_max)
 
 
 def missing_for(index: Index) -> str:
@@ -75,7 +78,7 @@ def orthanc_version() -> str:
 
 
 @contextmanager
-def _running(folder: Path, *, index: Index) -> Iterator[Peer]:
+def _running(folder: Path, *, index: Index, pdu_bytes_max: int) -> Iterator[Peer]:
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         plugins, settings, pids = [str(DICOMWEB_PLUGIN)], {}, []
@@ -88,6 +91,7 @@ def _running(folder: Path, *, index: Index) -> Iterator[Peer]:
         http_port, dicom_port = choose_port(), choose_port()
         configuration = {
             **CONFIGURATION,
+            "MaximumPduLength": pdu_bytes_max,
             "HttpPort": http_port,
             "DicomPort": dicom_port,
             "StorageDirectory": str(folder / "storage"),

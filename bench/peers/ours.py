@@ -25,6 +25,8 @@ from ingestion.embedded.valkey import valkey_url
 NAME = "Imaging Ingestion"
 START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 90.0
+# What a developer's shell may set, and would change what is measured.
+NOT_OURS = ("INGESTION_", "PYTHON")
 STUDIES_PAGE = 1000
 INSTANCES_OF_STUDY = "00201208"  # Number of Study Related Instances
 
@@ -68,7 +70,7 @@ def run_ours(folder: Path) -> Iterator[OwnRun]:
     """As `start_ours`, for who must look inside."""
     folder.mkdir(parents=True)
     log = folder.with_name(f"{folder.name}.log")
-    theirs = {name: text for name, text in os.environ.items() if "INGESTION_" not in name}
+    theirs = {name: text for name, text in os.environ.items() if not name.startswith(NOT_OURS)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "ingestion.embedded"],

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from bindings.retry_schedule import is_half_open
 
@@ -54,7 +54,7 @@ CLAIM = """
         WHERE subscription_id = %(subscription)s AND state = 'pending'
             AND next_attempt_at <= statement_timestamp()
             AND (claimed_until IS NULL OR claimed_until <= statement_timestamp())
-        ORDER BY next_attempt_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE d.id = due.id
     RETURNING d.id, d.uuid, d.event_id, d.attempts, d.owed_since
@@ -126,10 +126,10 @@ def release(claim: Claim) -> None:
 
 
 @contextmanager
-def kept_alive(claim: Claim) -> Iterator[None]:
+def kept_alive(claim: Claim, *, renew_seconds: float = LEASE_SECONDS / 3) -> Iterator[None]:
     """Renew the claim as long as the block runs; a process that dies renews nothing."""
     done = threading.Event()
-    keeper = threading.Thread(target=_renew_until, args=(done, claim), daemon=True)
+    keeper = threading.Thread(target=_renew_until, args=(done, claim, renew_seconds), daemon=True)
     keeper.start()
     try:
         yield
@@ -138,12 +138,15 @@ def kept_alive(claim: Claim) -> Iterator[None]:
         keeper.join()
 
 
-def _renew_until(done: threading.Event, claim: Claim) -> None:
-    while not done.wait(LEASE_SECONDS / 3):
+def _renew_until(done: threading.Event, claim: Claim, renew_seconds: float) -> None:
+    while not done.wait(renew_seconds):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(RENEW, _names(claim.id, claim.subscription_id))
-        except DatabaseError:  # the claim lapses if this goes on; sending twice is allowed
+        except (
+            DatabaseError,
+            InterfaceError,
+        ):  # the claim lapses if this goes on; sending twice is allowed
             log.warning("claim not renewed", subscription_id=claim.subscription_id)
         finally:
             connection.close()  # this thread's own

@@ -105,7 +105,11 @@ class Listener:
                 log.warning("accept failed", error=error.strerror)
                 self._is_stopping.wait(ACCEPT_WAIT_SECONDS)
                 continue
-            self._begin(connection, str(address[0]))
+            try:
+                self._begin(connection, str(address[0]))
+            except Exception:  # the outermost loop: without it nobody would accept any more
+                log.exception("connection could not be served")
+                connection.close()
 
     def _begin(self, connection: socket.socket, peer: str) -> None:
         with self._lock:
@@ -123,9 +127,9 @@ class Listener:
             thread = threading.Thread(
                 target=self._run, args=(served, peer), name="association", daemon=True
             )
+            thread.start()  # it waits for the lock before it forgets itself
             self._served[thread] = served
             self._per_peer[peer] += 1
-        thread.start()
 
     def _may_still_be_told(self, peer: str) -> bool:
         """A polite refusal needs a thread; hostile peers get a bounded number of them."""

@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import Prefetch
 
 from bindings.binding import Batch, DeliveryOutcome, OwedDelivery
@@ -48,16 +48,25 @@ def attempt_deliveries(subscription_id: int, *, stopping: threading.Event | None
 
 
 def _send(claim: Claim, stopping: threading.Event) -> None:
+    left = {row.id for row in claim.rows}
     try:
         subscription = Subscription.objects.get(pk=claim.subscription_id)
-    except Misconfigured as error:  # its secrets were written with another key
-        _record_unreadable(claim, error)
-        return
-    batch = Batch(subscription, _owed(claim), stopping)
-    for outcomes in BINDINGS[subscription.kind].deliver(batch):
-        record_outcomes(subscription, claim, outcomes)
-        if not subscription.is_enabled or subscription.opened_until is not None:
-            batch.stopping.set()
+        batch = Batch(subscription, _owed(claim), stopping)
+        for outcomes in BINDINGS[subscription.kind].deliver(batch):
+            record_outcomes(subscription, claim, outcomes)
+            left -= {outcome.delivery_id for outcome in outcomes}
+            if not subscription.is_enabled or subscription.opened_until is not None:
+                stopping.set()
+    except Misconfigured as error:  # the secrets were written with another key
+        log.error(
+            "deliveries cannot be sent", subscription_id=claim.subscription_id, why=str(error)
+        )
+        _record_unable(claim, left, status=error.code, detail=str(error))
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # a fault of ours must not have the same rows sent for ever
+        log.exception("deliveries cannot be sent", subscription_id=claim.subscription_id)
+        _record_unable(claim, left, status="error", detail=type(error).__name__)
 
 
 def _owed(claim: Claim) -> list[OwedDelivery]:
@@ -73,18 +82,15 @@ def _owed(claim: Claim) -> list[OwedDelivery]:
     ]
 
 
-def _record_unreadable(claim: Claim, error: Misconfigured) -> None:
-    log.error(
-        "subscription's secrets cannot be read",
-        subscription_id=claim.subscription_id,
-        reason=str(error),
-    )
+def _record_unable(claim: Claim, delivery_ids: set[int], *, status: str, detail: str) -> None:
+    """Record a failed try of these, so that they wait and end like any other."""
+    # Without the secrets, which may be what cannot be read.
     subscription = Subscription.objects.defer("auth_secret", "headers", "signing_secret").get(
         pk=claim.subscription_id
     )
     now = datetime.now(UTC)
     outcomes = [
-        DeliveryOutcome(row.id, OutcomeClass.TRANSIENT, now, 0, error.code, str(error))
-        for row in claim.rows
+        DeliveryOutcome(delivery_id, OutcomeClass.TRANSIENT, now, 0, status, detail)
+        for delivery_id in sorted(delivery_ids)
     ]
     record_outcomes(subscription, claim, outcomes)

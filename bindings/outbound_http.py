@@ -19,7 +19,7 @@ import httpcore2
 from django.conf import settings
 
 from bindings.address_guard import resolve
-from ingestion.errors import IngestionError
+from ingestion.errors import IngestionError, Misconfigured
 
 CONNECT_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 64
@@ -68,15 +68,14 @@ def send(request: OutboundRequest) -> OutboundAnswer:
     """Send and read the answer, whatever its status.
 
     Raises `OutboundError` when none comes in time, `NotPermitted` for an address that
-    subscriptions may not reach, and whatever an iterator raises.
+    subscriptions may not reach, `Misconfigured`, and whatever an iterator raises.
     """
     limit = request.timeout_seconds
     waits = {"connect": min(limit, CONNECT_SECONDS_MAX), "read": limit, "write": limit}
-    pool = _pool(request.ca_certificates)
     with (
         _bounded(limit if request.is_bounded else None),
         _foreign_errors(limit),
-        pool.stream(
+        _pool(request.ca_certificates).stream(
             request.method,
             request.url,
             headers=[(b"User-Agent", USER_AGENT), *_encoded(request.headers)],
@@ -131,6 +130,8 @@ def _foreign_errors(timeout_seconds: float) -> Iterator[None]:
         raise OutboundError(f"no answer within {timeout_seconds:g} s") from None
     except httpcore2.ConnectError as error:
         raise OutboundError(_why_not_connected(error)) from None
+    except (httpcore2.UnsupportedProtocol, ssl.SSLError, UnicodeError):
+        raise Misconfigured("the URL or the CA certificates cannot be used") from None
     except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
         raise OutboundError(f"the connection broke: {type(error).__name__}") from None
 

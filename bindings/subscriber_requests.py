@@ -10,7 +10,7 @@ from django.conf import settings
 from bindings.models import AuthKind, OutcomeClass, Subscription
 from bindings.outbound_http import OutboundAnswer, OutboundError, OutboundRequest, send
 from bindings.peer_statuses import outcome_of, retry_after_seconds
-from ingestion.errors import NotPermitted
+from ingestion.errors import Misconfigured, NotPermitted
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -43,7 +43,7 @@ def exchange(request: OutboundRequest) -> Exchange:
     started_at = datetime.now(UTC)
     try:
         answer = send(request)
-    except (OutboundError, NotPermitted) as error:
+    except (OutboundError, NotPermitted, Misconfigured) as error:
         # Also a forbidden address: the subscription's fault, so the delivery waits for its repair.
         return Exchange(
             started_at, _since(started_at), OutcomeClass.TRANSIENT, error.code, str(error)

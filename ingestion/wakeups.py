@@ -18,7 +18,7 @@ from ingestion.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-DEBOUNCE_SECONDS = 0.05
+DEBOUNCE_SECONDS = 0.1
 
 
 class Work(enum.StrEnum):

@@ -10,14 +10,17 @@ from typing import Any
 
 import structlog
 from celery import Task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from bindings.attempt_deliveries import attempt_deliveries as attempt_subscription_deliveries
 from bindings.claims import due_subscriptions
+from bindings.fan_out import BATCH_MAX as FAN_OUT_BATCH_MAX
 from bindings.fan_out import fan_out_events
 from bindings.redrive import trim_deliveries
 from ingestion.errors import Unavailable
+from ingestion.use_cases.clean_spools import clean_spools
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.retain_objects import remove_retired_objects
 from ingestion.use_cases.revise_studies import revise_due_studies
@@ -66,8 +69,9 @@ def until_idle(step: Callable[[], int], work: Work) -> None:
 
 @door(INGEST)
 def register_receipts() -> None:
-    """Register what was received."""
-    until_idle(register_pending_receipts, Work.REGISTER_RECEIPTS)
+    """Register what was received. What comes during a batch has a wake-up of its own."""
+    full = settings.LIMITS.registration_batch_max
+    until_idle(lambda: register_pending_receipts() // full, Work.REGISTER_RECEIPTS)
 
 
 @door(REVISIONS)
@@ -78,8 +82,8 @@ def revise_studies() -> None:
 
 @door(DELIVER)
 def fan_out() -> None:
-    """Turn events into deliveries."""
-    until_idle(fan_out_events, Work.FAN_OUT)
+    """Turn events into deliveries. What happens during a batch has a wake-up of its own."""
+    until_idle(lambda: fan_out_events() // FAN_OUT_BATCH_MAX, Work.FAN_OUT)
 
 
 @door(DELIVER, **LONG)
@@ -109,4 +113,5 @@ def _attempt(subscription_id: int) -> None:
 def keep_house() -> None:
     """Remove what has been kept long enough."""
     remove_retired_objects()
+    clean_spools()
     trim_deliveries(settled_before=timezone.now() - SETTLED_DELIVERIES_KEPT)

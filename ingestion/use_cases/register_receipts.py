@@ -51,10 +51,7 @@ def register_receipts(receipt_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
 
     Waits for a registrar that has them already. Raises `DatabaseUnavailable`.
     """
-    ids = [str(receipt_id) for receipt_id in receipt_ids]
-    settled: dict[UUID, Outcome] = {}
-    while round_ := _settle(sql.LOCK, {"ids": ids}):
-        settled |= round_
+    settled = _settle(sql.LOCK, {"ids": [str(receipt_id) for receipt_id in receipt_ids]})
     missing = [receipt_id for receipt_id in receipt_ids if receipt_id not in settled]
     if missing:
         rows = Receipt.objects.filter(pk__in=missing).values_list("pk", "outcome")
@@ -105,7 +102,19 @@ def _claimed(claim: str, parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _register(ids: list[str]) -> dict[UUID, Outcome]:
-    """Judge and write one batch inside the caller's transaction."""
+    """Register one batch inside the caller's transaction: a round per object of an instance."""
+    settled: dict[UUID, Outcome] = {}
+    while left := [receipt_id for receipt_id in ids if UUID(receipt_id) not in settled]:
+        settled |= _register_round(left)
+    counts = Counter(outcome.value for outcome in settled.values())
+    if not ACCEPTED.isdisjoint(settled.values()):
+        transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
+    log.info("registered", **counts)
+    return settled
+
+
+def _register_round(ids: list[str]) -> dict[UUID, Outcome]:
+    """Judge the first receipt of each instance, and those that repeat it, and write them."""
     with connection.cursor() as cursor:
         sql.run(cursor, sql.JUDGING, ids)
         judged = cursor.fetchall()
@@ -121,9 +130,6 @@ def _register(ids: list[str]) -> dict[UUID, Outcome]:
             sql.run(cursor, ["retire"], ids)
         if counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["drop_duplicate_documents"], ids)
-    if accepted:
-        transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
-    log.info("registered", **{outcome.value: count for outcome, count in counts.items()})
     return {row[0]: Outcome(row[1]) for row in judged}
 
 

@@ -28,6 +28,7 @@ from tests.scripted_peer import (
     pdv,
     store_command,
 )
+from tests.tcp_forwarder import TcpForwarder
 
 MANAGE = Path(__file__).parents[3] / "manage.py"
 
@@ -180,6 +181,35 @@ def test_without_database_peers_are_asked_to_come_back(commands: ExitStack, tmp_
     with command.connect() as peer:
         answer = peer.associate()
         assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (2, 3, 1))
+    assert command.stop() == 0
+    assert "Traceback" not in command.log.read_text()
+
+
+@pytest.mark.parametrize("data_path", ["fast", "stock"])
+def test_nothing_is_acknowledged_while_the_database_is_away(
+    commands: ExitStack, tmp_path: Path, data_path: str
+) -> None:
+    database = settings.DATABASES["default"]
+    way = TcpForwarder(str(database["HOST"]), int(str(database["PORT"])))
+    commands.callback(way.cut)
+    url = database_url(HOST="127.0.0.1", PORT=way.port)
+    command = start(
+        commands,
+        tmp_path,
+        INGESTION_DATABASE_URL=url,
+        INGESTION_DIMSE_DATA_PATH=data_path,
+        INGESTION_DIMSE_PROCESSES="1",
+    )
+    first, second = build_ct(), build_ct()
+    with command.associated() as peer:
+        assert store(peer, first).status == 0
+        way.cut()
+        refused = store(peer, second)
+        assert refused.status >> 8 == 0xA7  # out of resources: the sender may try again
+        assert Receipt.objects.count() == 1
+        way.restore()
+        assert store(peer, second).status == 0
+    assert Receipt.objects.count() == 2
     assert command.stop() == 0
     assert "Traceback" not in command.log.read_text()
 

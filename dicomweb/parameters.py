@@ -93,7 +93,9 @@ def bind_search(
                 f" search is at the {resource.level.value} level"
             )
     limit = limits.results_max if parameters.limit is None else parameters.limit
-    matched = frozenset(f"{attribute.tag:08X}" for attribute, _ in parameters.matches)
+    matched = frozenset(
+        f"{attribute.sequence_tag or attribute.tag:08X}" for attribute, _ in parameters.matches
+    )
     return Query(
         level=resource.level,
         scope=scope,
@@ -153,10 +155,11 @@ def _parse_other(parameters: SearchParameters, _name: str, _value: str) -> Searc
 
 
 def _parse_match(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    tag = _tag(name, "the search")
+    *path, tag = (_tag(part, "the search") for part in name.split("."))
     attribute = MATCHED.get(tag)
-    if attribute is None:
-        raise InvalidQuery(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) cannot be matched here")
+    if attribute is None or path not in ([], [attribute.sequence_tag or None]):
+        names = ".".join(f"({part >> 16:04X},{part & 0xFFFF:04X})" for part in (*path, tag))
+        raise InvalidQuery(f"{names} cannot be matched here")
     match = parse_key(attribute, value)
     return replace(parameters, matches=(*parameters.matches, (attribute, match)))
 

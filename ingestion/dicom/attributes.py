@@ -2,11 +2,11 @@
 
 Values are decoded, stripped, normalised and cut to what a column holds: an odd value never
 refuses an object, and the JSON document keeps what was sent.
-Source: PS3.4 C.6.2.1, PS3.18 10.6 (keys); PS3.5 6.2 (VRs).
+Source: PS3.4 C.6.2.1, PS3.18 10.6 (keys); PS3.5 6.2 (VRs); PS3.4 C.2.2.2.6 (sequences).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -25,7 +25,11 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class IndexedAttribute:
-    """An attribute with a column. `characters_max` is 0 for numbers."""
+    """An attribute with a column. `characters_max` is 0 for numbers.
+
+    With a `sequence_tag` it stands in the items of that sequence, and its column holds the
+    values of all items: `joined_values`.
+    """
 
     column: str
     tag: int
@@ -34,6 +38,7 @@ class IndexedAttribute:
     level: Level
     required_key: bool
     characters_max: int
+    sequence_tag: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,24 @@ class IndexedAttributes:
     columns: int | None
     bits_allocated: int | None
     timezone_offset_from_utc: str
+    scheduled_procedure_step_ids: str
+    requested_procedure_ids: str
+
+
+# Raw values by tag, and how their texts are encoded.
+Item = tuple[Mapping[int, bytes], Encodings]
 
 
 def indexed_attributes(
-    values: Mapping[int, bytes], encodings: Encodings, *, is_little_endian: bool
+    values: Mapping[int, bytes],
+    encodings: Encodings,
+    *,
+    is_little_endian: bool,
+    requests: Sequence[Item] = (),
 ) -> IndexedAttributes:
     """Return what is indexed of a data set given as raw values by tag.
 
+    `requests` are the items of its Request Attributes Sequence.
     Raises MissingIdentifier or InvalidIdentifier when one of the four UIDs is not there or wrong.
     """
     order = "little" if is_little_endian else "big"
@@ -92,7 +108,25 @@ def indexed_attributes(
             taken[column] = ""
         else:
             taken[column] = _TEXTS[vr](value, encodings)[:characters_max]
+    for attribute in REQUEST_ATTRIBUTES:
+        taken[attribute.column] = joined_values(
+            [_first_text(item.get(attribute.tag, b""), codecs) for item, codecs in requests]
+        )
     return IndexedAttributes(**taken)  # type: ignore[arg-type]  # the table has the columns' types
+
+
+def joined_values(values: Sequence[str]) -> str:
+    """Return one value per item, each between backslashes, which no value has; '' for no items.
+
+    Values of items beyond `ITEMS_MAX` are not indexed.
+    """
+    texts = [value[:ITEM_CHARACTERS_MAX] for value in values[:ITEMS_MAX]]
+    return "\\".join(["", *texts, ""]) if texts else ""
+
+
+def split_values(joined: str) -> list[str]:
+    """Return the values of the items that `joined_values` joined."""
+    return joined[1:-1].split("\\") if joined else []
 
 
 def normalized_date(text: str) -> str:
@@ -134,6 +168,10 @@ def _code(value: bytes, _: Encodings) -> str:
 
 def _text(value: bytes, encodings: Encodings) -> str:
     return decode(value, encodings).replace("\0", "").strip()
+
+
+def _first_text(value: bytes, encodings: Encodings) -> str:
+    return _text(value, encodings).split("\\", 1)[0].strip()
 
 
 def _person_name(value: bytes, encodings: Encodings) -> str:
@@ -209,5 +247,22 @@ def _table() -> tuple[IndexedAttribute, ...]:
 
 # Required keys are those of PS3.4 C.6.2.1 (R and U) and PS3.18 10.6.1.2.1.
 INDEXED = _table()
+
+REQUEST_ATTRIBUTES_SEQUENCE = 0x00400275
+ITEMS_MAX = 16
+ITEM_CHARACTERS_MAX = 64
+JOINED_CHARACTERS_MAX = 1 + ITEMS_MAX * (ITEM_CHARACTERS_MAX + 1)
+
+# PS3.18 10.6.1.2.3 and Table 10.6.3-4.
+REQUEST_ATTRIBUTES = tuple(
+    IndexedAttribute(
+        *(column, tag, keyword, "SH", Level.SERIES, True, JOINED_CHARACTERS_MAX),
+        sequence_tag=REQUEST_ATTRIBUTES_SEQUENCE,
+    )
+    for column, tag, keyword in (
+        ("scheduled_procedure_step_ids", 0x00400009, "ScheduledProcedureStepID"),
+        ("requested_procedure_ids", 0x00401001, "RequestedProcedureID"),
+    )
+)
 
 _TAKEN = tuple((a.column, a.tag, a.keyword, a.vr, a.characters_max) for a in INDEXED)

@@ -50,6 +50,7 @@ def read_header(
             data_set.values,
             data_set.encodings,
             is_little_endian=syntax.is_little_endian,
+            requests=[(item.values, item.encodings) for item in data_set.requests],
         ),
         document=data_set.json().encode("utf-8", "replace"),
         pixel_data_offset=scanner.pixel_data_offset,

@@ -8,6 +8,7 @@ Source: PS3.5 7 (structure), 7.5 (sequences), A.4 (fragments); PS3.18 F.2.2.
 from dataclasses import dataclass, field
 
 from ingestion.dicom import elements
+from ingestion.dicom.attributes import REQUEST_ATTRIBUTES_SEQUENCE
 from ingestion.dicom.character_sets import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
 from ingestion.dicom.elements import ElementKind, Encoding, Treatment
 from ingestion.dicom.inflating import DataSetReader
@@ -52,6 +53,7 @@ class DataSet:
     parent: "DataSet | None" = None
     values: dict[int, bytes] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
+    requests: list["DataSet"] = field(default_factory=list)  # of Request Attributes Sequence
 
     def json(self) -> str:
         """Return the JSON object, its names in ascending order (PS3.18 F.2.2)."""
@@ -298,7 +300,10 @@ class DataSetScanner:
                 return sequence(items)
             if tag == elements.ITEM:
                 path = f"{data_set.path}{element.kind.tag:08X}/{len(items)}/"
-                items.append(self._read_item(data_set, path, length=length, stop=stop))
+                item = self._read_item(data_set, path, length=length, stop=stop)
+                items.append(item.json())
+                if element.kind.tag == REQUEST_ATTRIBUTES_SEQUENCE:
+                    data_set.requests.append(item)
             elif tag != elements.ITEM_DELIMITATION_ITEM or length:
                 raise MalformedDataSet(
                     f"sequence {element.kind.tag:08X} has something that is no item"
@@ -307,7 +312,7 @@ class DataSetScanner:
             raise TruncatedDataSet(f"sequence {element.kind.tag:08X} is not closed")
         return sequence(items)
 
-    def _read_item(self, parent: DataSet, path: str, *, length: int, stop: int) -> str:
+    def _read_item(self, parent: DataSet, path: str, *, length: int, stop: int) -> DataSet:
         window = self._window
         self._elements += 1
         is_delimited = length == elements.UNDEFINED_LENGTH
@@ -326,7 +331,7 @@ class DataSetScanner:
         is_closed = self._read_elements(item, end)
         if is_delimited and not is_closed:
             raise TruncatedDataSet("an item is not closed")
-        return item.json()
+        return item
 
     def _item_encoding(self, encoding: Encoding) -> Encoding:
         """Sequences of VR UN, and some of others, hold implicit VR items (PS3.5 6.2.2, note 4)."""

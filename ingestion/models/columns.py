@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 
+from ingestion.dicom.attributes import JOINED_CHARACTERS_MAX
+
 
 def uid_column(**options: Any) -> "models.CharField[str, str]":
     """A UID (PS3.5 9): at most 64 characters, ordered by byte."""
@@ -53,6 +55,9 @@ class SeriesAttributes(models.Model):
     body_part_examined = code_column(64)
     performed_procedure_step_start_date = code_column(8)
     performed_procedure_step_start_time = code_column(16)
+    # Of every item of Request Attributes Sequence, each value between backslashes.
+    scheduled_procedure_step_ids = code_column(JOINED_CHARACTERS_MAX)
+    requested_procedure_ids = code_column(JOINED_CHARACTERS_MAX)
 
     class Meta:
         abstract = True

@@ -63,6 +63,11 @@ class Study(StudyAttributes):
                 name="study_by_date",
                 condition=Q(deleted_at__isnull=True),
             ),
+            models.Index(  # a page of several spaces
+                fields=["-study_date", "-id"],
+                name="study_by_date_in_all_spaces",
+                condition=Q(deleted_at__isnull=True),
+            ),
             models.Index(fields=["patient_id"], name="study_patient_id"),
             models.Index(fields=["accession_number"], name="study_accession_number"),
             GinIndex(fields=["modalities"], name="study_modalities"),
@@ -100,7 +105,21 @@ class Series(SeriesAttributes):
                 condition=Q(number_of_instances__gte=0), name="series_counter_is_not_negative"
             ),
         ]
-        indexes = [models.Index(fields=["series_instance_uid"], name="series_uid")]
+        indexes = [
+            models.Index(fields=["series_instance_uid"], name="series_uid"),
+            *(
+                GinIndex(
+                    fields=[column],
+                    name=name,
+                    opclasses=["gin_trgm_ops"],
+                    condition=~Q((column, "")),  # most series have none, and cost nothing
+                )
+                for column, name in (
+                    ("scheduled_procedure_step_ids", "series_scheduled_step"),
+                    ("requested_procedure_ids", "series_requested_procedure"),
+                )
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.series_instance_uid

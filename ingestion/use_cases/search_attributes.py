@@ -6,9 +6,20 @@ and sets that are in no instance).
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from ingestion.dicom.attributes import INDEXED, IndexedAttribute, Level
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import F, Func, TextField
+
+from ingestion.dicom.attributes import (
+    INDEXED,
+    REQUEST_ATTRIBUTES,
+    REQUEST_ATTRIBUTES_SEQUENCE,
+    IndexedAttribute,
+    Level,
+    split_values,
+)
 from ingestion.dicom.json_model import element, person_name
 from ingestion.models import Instance, Series, Study
 
@@ -50,7 +61,11 @@ RETURNED: tuple[IndexedAttribute, ...] = (
     *COUNTERS,
     AVAILABLE_TRANSFER_SYNTAX,
 )
-MATCHED = {attribute.tag: attribute for attribute in RETURNED if attribute not in COUNTERS}
+MATCHED = {
+    attribute.tag: attribute
+    for attribute in (*RETURNED, *REQUEST_ATTRIBUTES)
+    if attribute not in COUNTERS
+}
 
 MODELS: dict[Level, Model] = {
     Level.STUDY: Study,
@@ -73,12 +88,16 @@ def entity_level(level: Level) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class ReturnedColumn:
-    """One column of a result: the key of its element, and how the element is made."""
+    """One column of a result: the key of its element, and how the element is made.
 
-    path: str
+    Where the stored document is read and has more, the column yields to it.
+    """
+
+    path: str | Func
     tag: str
     make_element: Callable[[Any], dict[str, Any]]
     is_sent_empty: bool
+    yields_to_document: bool = False
 
 
 def returned_columns(
@@ -103,7 +122,39 @@ def returned_columns(
         columns.append(
             ReturnedColumn(prefix + attribute.column, tag, _maker(attribute), is_sent_empty)
         )
+    if Level.SERIES in shown:
+        columns.append(_request_attributes(PATHS[searched][Level.SERIES]))
     return tuple(columns)
+
+
+class _Array(Func):
+    """Several texts of a row as one value."""
+
+    template = "ARRAY[%(expressions)s]"
+    output_field = ArrayField(TextField())
+
+
+def _request_attributes(prefix: str) -> ReturnedColumn:
+    """Request Attributes Sequence with the two attributes of PS3.18 Table 10.6.3-4."""
+    return ReturnedColumn(
+        path=_Array(*(F(prefix + attribute.column) for attribute in REQUEST_ATTRIBUTES)),
+        tag=f"{REQUEST_ATTRIBUTES_SEQUENCE:08X}",
+        make_element=_request_items,
+        is_sent_empty=True,
+        yields_to_document=True,
+    )
+
+
+def _request_items(columns: list[str]) -> dict[str, Any]:
+    rows = zip_longest(*map(split_values, columns), fillvalue="")
+    items = [
+        {
+            f"{attribute.tag:08X}": element(attribute.vr, value or None)
+            for attribute, value in zip(REQUEST_ATTRIBUTES, values, strict=True)
+        }
+        for values in rows
+    ]
+    return element("SQ", *items)
 
 
 def _maker(attribute: IndexedAttribute) -> Callable[[Any], dict[str, Any]]:

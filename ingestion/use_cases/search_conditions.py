@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import CharField, F, Func, Q, TextField, Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual, Lookup, Regex
 
-from ingestion.dicom.attributes import IndexedAttribute
+from ingestion.dicom.attributes import IndexedAttribute, joined_values
 from ingestion.dicom.matching import (
     DateRange,
     Match,
@@ -64,6 +64,8 @@ def condition(attribute: IndexedAttribute, match: Match, *, prefix: str, is_fuzz
         return Q()
     if attribute in SETS:
         return _in_set(path, match)
+    if attribute.sequence_tag:
+        return _in_items(path, match)
     if attribute.vr == "PN":
         return _name(path + "_normalized", match, is_fuzzy=is_fuzzy)
     if attribute.vr in ("IS", "US"):
@@ -115,14 +117,40 @@ def _number(path: str, match: Match) -> Q:
 def _in_set(path: str, match: Match) -> Q:
     """Any value of the set may match (PS3.4 C.3.4, Modalities in Study)."""
     if isinstance(match, Wildcard):
-        parts = re.split(r"(\*+|\?)", match.pattern)
-        expression = "".join(
-            "[^,]*" if part[:1] == "*" else "[^,]" if part == "?" else re.escape(part)
-            for part in parts
-        )
+        expression = _expression(match.pattern, character="[^,]")
         return Q(Regex(JoinedValues(F(path)), f"(^|,){expression}($|,)"))
-    values = match.values if isinstance(match, ValueList | UIDList) else (_value(match),)
-    return Q((f"{path}__overlap", list(values)))
+    return Q((f"{path}__overlap", _values(match)))
+
+
+def _in_items(path: str, match: Match) -> Q:
+    """The value of any item may match (PS3.4 C.2.2.2.6).
+
+    Departs from it: two keys of the sequence may match in different items.
+    """
+    if isinstance(match, Wildcard):
+        expression = _expression(match.pattern, character=r"[^\\]")
+        return ~Q((path, "")) & Q(Regex(F(path), rf"\\{expression}\\"))
+    found = NOTHING
+    for value in _values(match):
+        if value:
+            # That it is not empty lets the index serve, which leaves empty ones out.
+            pattern = like_pattern(joined_values([value]))
+            found |= ~Q((path, "")) & Q((f"{path}__like", f"%{pattern}%"))
+        else:
+            found |= Q((path, "")) | Q((f"{path}__like", like_pattern("*\\\\*")))
+    return found
+
+
+def _expression(pattern: str, *, character: str) -> str:
+    """A pattern of `*` and `?` as a regular expression, both standing for `character`."""
+    return "".join(
+        f"{character}*" if part[:1] == "*" else character if part == "?" else re.escape(part)
+        for part in re.split(r"(\*+|\?)", pattern)
+    )
+
+
+def _values(match: Match) -> list[str]:
+    return list(match.values if isinstance(match, ValueList | UIDList) else (_value(match),))
 
 
 def _value(match: Match) -> str:

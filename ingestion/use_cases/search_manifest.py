@@ -80,7 +80,8 @@ def search(query: Query) -> Page:
     if query.limit == 0 or not query.scope.space_ids:
         return Page((), has_more=False)
     columns = returned_columns(query.level, query.shown or (query.level,), query.include.tags)
-    wanted = _DocumentTags(query, frozenset(column.tag for column in columns))
+    in_columns = frozenset(column.tag for column in columns if not column.yields_to_document)
+    wanted = _DocumentTags(query, in_columns)
     space_path = _space_path(query.level) + "__slug"
     paths = [space_path, *(column.path for column in columns)]
     if wanted:
@@ -179,6 +180,8 @@ def _found(
     data_set: JsonDataSet = wanted.take(row[-1]) if wanted and row[-1] else {}
     uids = dict(_UIDS)
     for column, value in zip(columns, row[1:], strict=False):
+        if column.yields_to_document and column.tag in data_set:
+            continue
         if column.tag in uids:
             uids[column.tag] = value
         if column.is_sent_empty or value not in ("", None):

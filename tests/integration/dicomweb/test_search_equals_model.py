@@ -7,16 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion.dicom.attributes import INDEXED
+from ingestion.dicom.attributes import INDEXED, REQUEST_ATTRIBUTES, joined_values
 from ingestion.dicom.matching import matches, parse_key
 from ingestion.dicom.person_names import normalized
 from ingestion.errors import InvalidQuery
-from ingestion.models import StorageSpace, Study
+from ingestion.models import Series, StorageSpace, Study
 from ingestion.use_cases.search_conditions import condition
 from tests.integration.dicomweb.web_client import WebClient
 
-ATTRIBUTES = {attribute.keyword: attribute for attribute in INDEXED}
+ATTRIBUTES = {attribute.keyword: attribute for attribute in (*INDEXED, *REQUEST_ATTRIBUTES)}
 TEXTS = ["", "a", "A", "ab", "a%b", "a_b", "a\\b", "a*b", "a b", "Ä^b", "ä b", "b^a", "'", "aab"]
+ITEMS = [[], [""], ["a"], ["ab", ""], ["a%b", "c"], ["b", "a_b"], ["a*b", "A"], ["a b", "aab"]]
 DATES = ["", "20251231", "20260101", "20260131"]
 TIMES = ["", "10", "1015", "101500", "101530.25", "101530.250001", "235960"]
 
@@ -62,6 +63,38 @@ def test_texts(keyword: str, text: str) -> None:
     except InvalidQuery:
         return
     assert found(keyword, text) == expected
+
+
+@pytest.fixture
+def series(studies: None) -> None:
+    study = Study.objects.all()[0]
+    for number, values in enumerate(ITEMS):
+        Series.objects.create(
+            study=study,
+            series_instance_uid=f"1.3.{number}",
+            requested_procedure_ids=joined_values(values),
+        )
+
+
+@pytest.mark.usefixtures("series")
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=st.text(alphabet="aAbc *?%_'\\\"", max_size=4))
+def test_values_in_items(text: str) -> None:
+    attribute = ATTRIBUTES["RequestedProcedureID"]
+    try:
+        match = parse_key(attribute, text)
+    except InvalidQuery:
+        return
+    expected = {
+        joined_values(values)
+        for values in ITEMS
+        if any(matches(match, value) for value in values or [""])
+    }
+    wanted = condition(attribute, match, prefix="", is_fuzzy=False)
+    rows = Series.objects.filter(wanted).values_list("requested_procedure_ids", flat=True)
+    assert set(rows) == expected
 
 
 @pytest.mark.usefixtures("studies")

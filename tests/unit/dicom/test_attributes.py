@@ -9,11 +9,14 @@ from pydicom.datadict import dictionary_keyword, dictionary_VR
 
 from ingestion.dicom.attributes import (
     INDEXED,
+    REQUEST_ATTRIBUTES,
     IndexedAttributes,
     Level,
     indexed_attributes,
+    joined_values,
     normalized_date,
     normalized_time,
+    split_values,
 )
 from ingestion.dicom.character_sets import encodings_of
 
@@ -32,8 +35,9 @@ def taken(values: dict[int, bytes], character_set: bytes = b"") -> IndexedAttrib
 
 
 def test_the_table_names_each_column_once_and_as_the_standard_does() -> None:
-    assert [row.column for row in INDEXED] == [field.name for field in fields(IndexedAttributes)]
-    for row in INDEXED:
+    rows = (*INDEXED, *REQUEST_ATTRIBUTES)
+    assert [row.column for row in rows] == [field.name for field in fields(IndexedAttributes)]
+    for row in rows:
         assert dictionary_keyword(row.tag) == row.keyword
         assert dictionary_VR(row.tag) == row.vr
         assert isinstance(row.level, Level)
@@ -115,6 +119,33 @@ NUMBERS = {
 @pytest.mark.parametrize("value", NUMBERS)
 def test_integer_strings_are_numbers_of_32_bits_or_nothing(value: bytes) -> None:
     assert taken({0x00200013: value}).instance_number == NUMBERS[value]
+
+
+def test_every_item_of_a_request_has_its_value_between_backslashes() -> None:
+    latin = encodings_of(b"ISO_IR 100")
+    attributes = indexed_attributes(
+        UIDS | {0x00400009: b"of no request"},
+        encodings_of(b""),
+        is_little_endian=True,
+        requests=[
+            ({0x00400009: b" SPS-1 ", 0x00401001: b"RP 1\\second"}, latin),
+            ({0x00401001: "RP-\xe9".encode("latin-1")}, latin),
+        ],
+    )
+    assert attributes.scheduled_procedure_step_ids == "\\SPS-1\\\\"
+    assert attributes.requested_procedure_ids == "\\RP 1\\RP-é\\"
+    assert taken({}).requested_procedure_ids == ""
+
+
+def test_so_many_items_as_the_column_holds_are_indexed_whole() -> None:
+    joined = joined_values(["x" * 70] * 20)
+    assert len(joined) == REQUEST_ATTRIBUTES[0].characters_max
+    assert split_values(joined) == ["x" * 64] * 16
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\\"), max_size=64), max_size=16))
+def test_joined_values_can_be_split(values: list[str]) -> None:
+    assert split_values(joined_values(values)) == values
 
 
 @given(st.dictionaries(st.sampled_from([row.tag for row in INDEXED]), st.binary(max_size=400)))

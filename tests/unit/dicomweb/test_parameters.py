@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dicomweb.parameters import PageLimits, Resource, SearchParameters, bind_search, parse_search
 from ingestion.dicom.attributes import Level
-from ingestion.dicom.matching import UIDList
+from ingestion.dicom.matching import SingleValue, UIDList
 from ingestion.errors import InvalidQuery, NotFound
 from ingestion.use_cases.search_manifest import Query, Scope
 
@@ -84,6 +84,43 @@ def test_of_a_path_the_whole_sequence_is_included() -> None:
     text = "includefield=RequestAttributesSequence.ScheduledProcedureStepID"
     assert bound(text).include.tags == {"00400275"}
     assert bound("includefield=00400275.00400009").include.tags == {"00400275"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RequestAttributesSequence.ScheduledProcedureStepID",
+        "00400275.00400009",
+        "00400275.ScheduledProcedureStepID",
+        "RequestAttributesSequence.00400009",
+        "ScheduledProcedureStepID",
+        "00400009",
+    ],
+)
+def test_attributes_of_requests_are_named_in_every_way(name: str) -> None:
+    query = bound(f"{name}=SPS-1", Level.SERIES)
+    ((attribute, match),) = query.matches
+    assert attribute.keyword == "ScheduledProcedureStepID"
+    assert match == SingleValue("SPS-1")
+    assert query.include.tags == {"00400275"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RequestAttributesSequence",
+        "RequestAttributesSequence.AccessionNumber",
+        "RequestAttributesSequence.RequestAttributesSequence.RequestedProcedureID",
+        "ProcedureCodeSequence.RequestedProcedureID",
+        "00000000.PatientID",
+        "PatientID.RequestedProcedureID",
+        "RequestAttributesSequence.",
+        ".RequestedProcedureID",
+    ],
+)
+def test_other_paths_cannot_be_matched(name: str) -> None:
+    with pytest.raises(InvalidQuery):
+        bound(f"{name}=1", Level.SERIES)
 
 
 def test_all_includes_everything() -> None:

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from ingestion.dicom.attributes import IndexedAttributes
 from ingestion.dicom.header import Header, HeaderLimits, read_header
+from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.part10 import FileMeta, encode_file_meta, read_file_meta
 from ingestion.domain.receipt_ids import new_receipt_id
 from ingestion.domain.storage_keys import object_key
@@ -28,6 +29,7 @@ from ingestion.errors import (
     OutOfSpace,
     StudyMismatch,
     TruncatedDataSet,
+    UnsupportedTransferSyntax,
 )
 from ingestion.models import SenderKind, StorageSpace
 from ingestion.object_stores.protocol import ObjectStore, StoredObject
@@ -169,6 +171,8 @@ class IncomingInstance:
         `ObjectStoreUnavailable`.
         """
         meta = self._complete_meta()
+        if not is_valid_uid(meta.transfer_syntax_uid):  # it is told in headers and in queries
+            raise UnsupportedTransferSyntax("Transfer Syntax UID is not a UID of PS3.5 9.1")
         header = read_header(
             _DataSet(self._spool, meta.data_set_offset),
             meta.transfer_syntax_uid,

@@ -15,6 +15,7 @@ from ingestion.errors import (
     NotPermitted,
     StudyMismatch,
     TruncatedDataSet,
+    UnsupportedTransferSyntax,
 )
 from ingestion.models import Instance, Receipt, RetiredObject, SenderKind, StorageSpace
 from ingestion.use_cases.commit_receipts import commit_receipts
@@ -156,6 +157,21 @@ def test_refusals(folder_space: StorageSpace) -> None:
         store_file(folder_space, content.replace(uid, other, 1))  # in the file meta only
     assert not leftovers(folder_space)
     assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "declared", [b"1.2\r\nX-Told: 1", b"1.2;boundary=x\0", b"9" * 66, b"../../etc\0"]
+)
+def test_transfer_syntax_that_is_no_uid_is_refused(
+    folder_space: StorageSpace, declared: bytes
+) -> None:
+    """It would end up in the Content-Type of what is retrieved."""
+    dataset = build_ct()
+    element = b"\x02\x00\x10\x00UI" + len(declared).to_bytes(2, "little") + declared
+    content = bytes(128) + b"DICM" + element + data_set_bytes(dataset)
+    with pytest.raises(UnsupportedTransferSyntax):
+        store_file(folder_space, content)
+    assert not leftovers(folder_space)
 
 
 def test_command_set_that_names_another_object_is_refused(folder_space: StorageSpace) -> None:

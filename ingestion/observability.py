@@ -57,7 +57,7 @@ def configure_logging(log_format: str, log_level: str) -> None:
                 "pynetdicom": {"level": "ERROR"},
                 "django.request": {"level": "ERROR"},
                 "botocore": {"level": "WARNING"},
-                "httpx2": {"level": "WARNING"},
+                "httpcore2": {"level": "WARNING"},
                 "axes": {"level": "WARNING"},
                 "flower": {"level": "ERROR"},  # warns of workers that are not up yet
                 "celery": {"level": "WARNING"},  # a line per task is not a business event

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ingestion.embedded.ports import LOOPBACK, accepts
-from ingestion.embedded.readiness import answers_ok, flower_sees_a_worker
+from ingestion.embedded.readiness import answers_ok, flower_sees_workers
 from ingestion.embedded.supervisor import ProcessPlan, Tier
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +20,8 @@ PREFERRED_PORTS = {
     "postgres": 15432,
     "valkey": 16379,
 }
-QUEUES = "ingest,revisions,deliver,housekeeping"
-# Workers need not know of each other; asking would cost a second at each start.
-WORKER = ("worker", "-E", "-Q", QUEUES, "-c", "2", "--without-mingle", "--without-gossip")
+# A subscriber that hangs must not hold up registration: deliveries have a worker of their own.
+QUEUES = {"worker": "ingest,revisions,housekeeping", "deliver": "deliver"}
 AE_TITLE = "INGEST"
 ADMIN = "admin"
 FLOWER_USER = "flower"
@@ -90,13 +89,14 @@ class Product:
     def plans(self, start: Start) -> list[ProcessPlan]:
         """The table of processes."""
         web, dimse, flower = (self.ports[name] for name in ("web", "dimse", "flower"))
-        sees_worker = partial(flower_sees_a_worker, flower, credentials=self.flower_credentials)
+        sees_workers = partial(flower_sees_workers, flower, len(QUEUES), credentials=self.flower_credentials)
         table: tuple[tuple[str, Tier, list[str], Callable[[], bool]], ...] = (
             ("web", Tier.EDGE, self._web(), partial(answers_ok, web, "/health/ready")),
             ("dimse", Tier.EDGE, _python("manage.py", "dimse"), partial(accepts, dimse)),
-            ("worker", Tier.WORKER, _celery(*WORKER), _at_once),
+            ("worker", Tier.WORKER, _worker("worker"), _at_once),
+            ("deliver", Tier.WORKER, _worker("deliver"), _at_once),
             ("beat", Tier.WORKER, _celery("beat", "-s", str(self._schedule)), _at_once),
-            ("flower", Tier.WORKER, self._flower(), sees_worker),
+            ("flower", Tier.WORKER, self._flower(), sees_workers),
         )
         return [
             ProcessPlan(
@@ -154,12 +154,18 @@ class Product:
 
 
 def _at_once() -> bool:
-    """Flower is ready once it sees the worker; beat needs nothing but the broker."""
+    """Flower is ready once it sees the workers; beat needs nothing but the broker."""
     return True
 
 
 def _python(*words: str) -> list[str]:
     return [sys.executable, *words]
+
+
+def _worker(name: str) -> list[str]:
+    # Workers need not know of each other; asking would cost a second at each start.
+    alone = ("--without-mingle", "--without-gossip")
+    return _celery("worker", "-n", f"{name}@%h", "-E", "-Q", QUEUES[name], "-c", "2", *alone)
 
 
 def _celery(*words: str) -> list[str]:

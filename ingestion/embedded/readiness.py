@@ -14,10 +14,10 @@ def answers_ok(port: int, path: str) -> bool:
     return _get(port, path)[0] == http.client.OK
 
 
-def flower_sees_a_worker(port: int, *, credentials: str) -> bool:
-    """Whether Flower answers and knows a worker that is online."""
+def flower_sees_workers(port: int, amount: int, *, credentials: str) -> bool:
+    """Whether Flower answers and knows so many workers that are online."""
     status, body = _get(port, "/api/workers?status=1", credentials=credentials)
-    return status == http.client.OK and any(json.loads(body).values())
+    return status == http.client.OK and sum(json.loads(body).values()) >= amount
 
 
 def _get(port: int, path: str, *, credentials: str = "") -> tuple[int, bytes]:

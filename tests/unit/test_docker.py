@@ -18,7 +18,7 @@ COMPOSE_TEXT = (DOCKER / "compose.yaml").read_text("utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 EXAMPLE = (DOCKER / "example.env").read_text("utf-8")
 TEXTS = {"Dockerfile": DOCKERFILE, "compose.yaml": COMPOSE_TEXT, "example.env": EXAMPLE}
-OURS = ("prepare", "web", "dimse", "worker", "beat", "flower")
+OURS = ("prepare", "web", "dimse", "worker", "deliver", "beat", "flower")
 
 
 def words(service: str) -> Iterator[str]:
@@ -43,8 +43,9 @@ def test_every_management_command_exists() -> None:
     assert set(re.findall(r"manage\.py\"?,? \"?([a-z_]+)", COMPOSE_TEXT)) <= known
 
 
-def test_the_worker_serves_the_queues_of_the_embedded_run() -> None:
-    assert QUEUES in words("worker")
+@pytest.mark.parametrize("name", QUEUES)
+def test_each_worker_serves_the_queues_of_the_embedded_run(name: str) -> None:
+    assert QUEUES[name] in words(name)
 
 
 def test_each_process_of_the_product_has_its_container() -> None:

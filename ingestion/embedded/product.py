@@ -89,7 +89,9 @@ class Product:
     def plans(self, start: Start) -> list[ProcessPlan]:
         """The table of processes."""
         web, dimse, flower = (self.ports[name] for name in ("web", "dimse", "flower"))
-        sees_workers = partial(flower_sees_workers, flower, len(QUEUES), credentials=self.flower_credentials)
+        sees_workers = partial(
+            flower_sees_workers, flower, len(QUEUES), credentials=self.flower_credentials
+        )
         table: tuple[tuple[str, Tier, list[str], Callable[[], bool]], ...] = (
             ("web", Tier.EDGE, self._web(), partial(answers_ok, web, "/health/ready")),
             ("dimse", Tier.EDGE, _python("manage.py", "dimse"), partial(accepts, dimse)),

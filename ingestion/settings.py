@@ -139,7 +139,7 @@ WAKE_UPS = "workers.wake_ups.wake_worker"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["dicomweb.authentication.BearerTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["dicomweb.authentication.HasScope"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "dicomweb.api_description.OperationSchema",
     "EXCEPTION_HANDLER": "dicomweb.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -147,6 +147,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Imaging Ingestion: DICOMweb",
     "DESCRIPTION": "Store, search and retrieve DICOM objects (PS3.18 Studies Service).",
     "VERSION": "1",
+    "PREPROCESSING_HOOKS": ["dicomweb.api_description.without_aliases"],
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -15,7 +15,7 @@ from ingestion.errors import InvalidQuery
 
 # PS3.4 C.2.2.2.4: VRs in whose values * and ? are wild cards.
 WILDCARD_VRS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
-KEY_CHARACTERS_MAX = 4096
+KEY_CHARACTERS_MAX = 8192  # a list of a hundred UIDs
 VALUES_MAX = 1000
 
 

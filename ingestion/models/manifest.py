@@ -1,7 +1,7 @@
 """The manifest: every study, series and instance that a storage space holds."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -107,6 +107,7 @@ class Series(SeriesAttributes):
         ]
         indexes = [
             models.Index(fields=["series_instance_uid"], name="series_uid"),
+            BrinIndex(fields=["created_at"], name="series_created", autosummarize=True),
             *(
                 GinIndex(
                     fields=[column],
@@ -145,6 +146,7 @@ class Instance(InstanceAttributes):
                 fields=["storage_space", "sop_instance_uid"], name="instance_unique_in_space"
             ),
         ]
+        indexes = [BrinIndex(fields=["created_at"], name="instance_created", autosummarize=True)]
 
     def __str__(self) -> str:
         return self.sop_instance_uid

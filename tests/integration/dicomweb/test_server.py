@@ -234,3 +234,20 @@ def test_a_large_object_passes_in_little_memory(
     assert content in http_client.getresponse().read()
     assert len(content) > MEMORY_BYTES_MAX
     assert server.peak_bytes() < MEMORY_BYTES_MAX
+
+
+@pytest.mark.parametrize(("uids", "statuses"), [(100, {200}), (200, {400, 414})])
+def test_a_list_of_a_hundred_uids_is_searched(
+    http_client: http.client.HTTPConnection, token: str, uids: int, statuses: set[int]
+) -> None:
+    dataset = build_ct()
+    stored(http_client, token, dataset)
+    others = [f"1.2.{number:060}".replace(".0", ".1") for number in range(uids - 1)]
+    query = "%2C".join([*others, dataset.StudyInstanceUID])
+    http_client.request(
+        "GET", f"/dicomweb/studies?StudyInstanceUID={query}", headers=headers(token)
+    )
+    response = http_client.getresponse()
+    assert response.status in statuses
+    found = json.loads(response.read()) if response.status == 200 else []
+    assert len(found) == int(response.status == 200)

@@ -77,7 +77,7 @@ NONSENSE = [
     ("Rows", "*5"),
     ("PatientID", "a*\\b"),
     ("PatientID", "a\0b"),
-    ("PatientID", "x" * 5000),
+    ("PatientID", "x" * 8193),
 ]
 
 MATCHING = [

@@ -107,13 +107,17 @@ FROM judged j WHERE r.id = j.id AND j.outcome IS NOT NULL
 RETURNING r.id, r.outcome, j.known
 """
 
+# At least a day, also where nothing shall be retained: a sender may have found the object in place
+# and be about to commit its receipt.
+_RETAINED = "now() + GREATEST(sp.retention_days, 1) * interval '1 day'"
+
 # Bytes that no instance points at: the version before, the newcomer that was not kept, the
 # duplicate that rests elsewhere because its file meta information differs.
-RETIRE = """
+RETIRE = f"""
 INSERT INTO ingestion_retiredobject (storage_space_id, sop_instance_uid, location, size_bytes,
     data_set_sha256, document_id, reason, retired_at, removable_at)
 SELECT i.storage_space_id, i.sop_instance_uid, i.location, i.size_bytes, i.data_set_sha256,
-       i.document_id, 'superseded', now(), now() + sp.retention_days * interval '1 day'
+       i.document_id, 'superseded', now(), {_RETAINED}
 FROM ingestion_receipt r
 JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 JOIN ingestion_instance i
@@ -121,7 +125,7 @@ JOIN ingestion_instance i
 WHERE r.id = ANY($1) AND r.outcome = 'modified' AND i.deleted_at IS NULL
 UNION ALL
 SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_set_sha256,
-       r.document_id, 'kept_first', now(), now() + sp.retention_days * interval '1 day'
+       r.document_id, 'kept_first', now(), {_RETAINED}
 FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 WHERE r.id = ANY($1) AND r.outcome = 'kept_first'
 UNION ALL

@@ -6,16 +6,19 @@ object decides: whoever locks it first wins, and the other sees what was done.
 
 from datetime import timedelta
 
-from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef
+import structlog
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models.functions import Now
 
-from ingestion.errors import DatabaseUnavailable, ObjectMissing
+from ingestion.errors import DatabaseUnavailable, IngestionError, ObjectMissing
 from ingestion.models import HeaderDocument, Instance, Outcome, Receipt, RetiredObject, StorageSpace
 from ingestion.object_stores.protocol import ObjectStore, StoredObject
 from ingestion.use_cases.storage_spaces import open_space_store
 
+log = structlog.get_logger(__name__)
+
 GRACE = timedelta(days=1)
+REPEAT_AFTER = timedelta(hours=1)
 
 
 def keep_existing_object(
@@ -26,10 +29,11 @@ def keep_existing_object(
     Raises `DatabaseUnavailable`.
     """
     try:
+        _leave_broken_connection()
         RetiredObject.objects.filter(
             storage_space=space, sop_instance_uid=sop_instance_uid, location=stored.location
         ).update(removable_at=Now() + GRACE)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     try:
         return store.size(stored.location) == stored.size_bytes
@@ -38,32 +42,52 @@ def keep_existing_object(
 
 
 def remove_retired_objects(*, limit: int = 500) -> int:
-    """Remove objects whose retention has ended. Returns how many rows were settled.
+    """Remove objects whose retention has ended. Returns how many rows were looked at.
 
-    An object that an instance or an undecided receipt points at is left alone.
+    An object that an instance or an undecided receipt points at is left alone. One whose store
+    fails is tried again later and holds up no other.
     """
     settled = 0
-    while settled < limit and _remove_one():
+    while settled < limit and _settle_next():
         settled += 1
     return settled
 
 
-def _remove_one() -> bool:
+def _leave_broken_connection() -> None:
+    """Threads of associations have no request whose begin would check their connection."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
+def _settle_next() -> bool:
     with transaction.atomic():
         retired = (
-            RetiredObject.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("storage_space")
+            RetiredObject.objects.select_for_update(skip_locked=True)
             .filter(removable_at__lte=Now())
             .order_by("removable_at")
             .first()
         )
         if retired is None:
             return False
-        if not _is_needed(retired):
-            open_space_store(retired.storage_space).delete(retired.location)
-            _remove_document(retired)
-        retired.delete()
+        try:
+            _remove(retired)
+        except IngestionError as error:
+            log.error("a retired object cannot be removed", retired=retired.pk, code=error.code)
+            retired.removable_at = Now() + REPEAT_AFTER
+            retired.save(update_fields=["removable_at"])
     return True
+
+
+def _remove(retired: RetiredObject) -> None:
+    """Remove the row with its document, and the object unless it is needed."""
+    if not _is_needed(retired):
+        open_space_store(retired.storage_space).delete(retired.location)
+    document_id = retired.document_id
+    if document_id and not Instance.objects.filter(document_id=document_id).exists():
+        # As SQL: Django would look through all receipts and studies that might refer to it.
+        document = HeaderDocument.objects.filter(pk=document_id)
+        document._raw_delete(document.db)
+    retired.delete()
 
 
 def _is_needed(retired: RetiredObject) -> bool:
@@ -78,9 +102,3 @@ def _is_needed(retired: RetiredObject) -> bool:
         or Receipt.objects.filter(**same, outcome__in=undecided).exists()
         or RetiredObject.objects.filter(**same).exclude(pk=retired.pk).exists()
     )
-
-
-def _remove_document(retired: RetiredObject) -> None:
-    if retired.document_id is not None:
-        in_use = Instance.objects.filter(document_id=OuterRef("pk"))
-        HeaderDocument.objects.filter(~Exists(in_use), pk=retired.document_id).delete()

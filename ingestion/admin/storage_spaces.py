@@ -15,7 +15,7 @@ from ingestion.admin.linked_rows import RowsTable, list_link
 from ingestion.admin.unfold_admin import ModelAdmin, display
 from ingestion.errors import IngestionError, Misconfigured
 from ingestion.models import LocalApplicationEntity, StorageSpace, Study
-from ingestion.use_cases.storage_spaces import open_space_store
+from ingestion.use_cases.storage_spaces import open_space_store, space_in_the_same_place
 
 # Everything else may be a secret.
 SHOWN_OPTIONS = {"root", "bucket", "region", "region_name", "endpoint_url", "class", "addressing"}
@@ -67,6 +67,7 @@ class StorageSpaceForm(_SpaceModelForm):
         if self.errors:
             return cleaned
         candidate = StorageSpace(
+            pk=self.instance.pk,
             backend=self.cleaned_data["backend"],
             prefix=self.cleaned_data["prefix"],
             options=self.instance.options,
@@ -75,6 +76,11 @@ class StorageSpaceForm(_SpaceModelForm):
             open_space_store(candidate)
         except Misconfigured as error:
             raise ValidationError(f"No store can be made of these options: {error}") from error
+        other = space_in_the_same_place(candidate)
+        if other is not None:
+            raise ValidationError(
+                f"{other.name} keeps its objects in the same place: give another prefix."
+            )
         return cleaned
 
 

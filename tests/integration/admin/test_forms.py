@@ -56,6 +56,20 @@ def test_options_that_make_no_store_are_refused(
     assert not StorageSpace.objects.exists()
 
 
+def test_two_spaces_never_share_a_place(administrator: Client, tmp_path: Path) -> None:
+    """Each would remove what the other one needs."""
+    here = json.dumps({"root": str(tmp_path / "objects")})
+    again = json.dumps({"root": f"{tmp_path}/objects/"})
+    save_space(administrator, new_options=here, prefix="a")
+    other = {"name": "Other", "slug": "other"}
+    page = save_space(administrator, new_options=again, prefix="a/", **other)
+    assert "Folder keeps its objects in the same place" in page
+    assert "the store works" in save_space(administrator, new_options=here, prefix="b", **other)
+    first, second = StorageSpace.objects.order_by("pk")
+    assert "same place" in save_space(administrator, second.pk, prefix="a", **other)
+    assert "the store works" in save_space(administrator, first.pk, prefix="a")
+
+
 def test_options_that_are_not_given_stay(administrator: Client, space: StorageSpace) -> None:
     fields = {"name": "Other", "slug": "main", "backend": "s3"}
     page = save_space(

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ingestion.environment import environment
 from ingestion.observability import configure_logging
@@ -71,7 +71,8 @@ TEMPLATES = [
 ]
 
 
-def _database(url: str) -> dict[str, object]:
+def database_settings(url: str) -> dict[str, object]:
+    """Django's entry for a URL; its parameters go to libpq, as in `?sslmode=verify-full`."""
     parts = urlsplit(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -82,11 +83,15 @@ def _database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "CONN_MAX_AGE": ENVIRONMENT.database_connection_seconds_max,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "imaging-ingestion"},
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "application_name": "imaging-ingestion",
+            **dict(parse_qsl(parts.query)),
+        },
     }
 
 
-DATABASES = {"default": _database(ENVIRONMENT.database_url.get_secret_value())}
+DATABASES = {"default": database_settings(ENVIRONMENT.database_url.get_secret_value())}
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

@@ -63,9 +63,10 @@ def _check_database() -> Iterator[CheckMessage]:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT current_setting('server_version_num')::int,"
-                " EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')"
+                " EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'),"
+                " current_setting('synchronous_commit')"
             )
-            version, has_trigrams = cursor.fetchone()
+            version, has_trigrams, synchronous_commit = cursor.fetchone()
     except (DatabaseError, NotSupportedError) as error:
         yield Error(
             f"The database does not answer: {type(error).__name__}.",
@@ -87,6 +88,13 @@ def _check_database() -> Iterator[CheckMessage]:
             hint="Install PostgreSQL's contrib package; the migration then enables it.",
             obj="database",
             id="ingestion.E005",
+        )
+    if synchronous_commit == "off":
+        yield Error(
+            "PostgreSQL's synchronous_commit is off: a crash may lose what was acknowledged.",
+            hint="Set it on, for the role of INGESTION_DATABASE_URL or for the server.",
+            obj="database durability",  # the tables can be read all the same
+            id="ingestion.E010",
         )
     yield from _report(probe_migrations, "database", "Run manage.py migrate.", "ingestion.E006")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
+from django.db import connection
 
 from ingestion.checks import check_services, check_settings
 from ingestion.models import LocalApplicationEntity
@@ -18,6 +19,26 @@ def codes(messages: list[CheckMessage]) -> list[str]:
     return [str(message.id) for message in messages]
 
 
+@pytest.fixture
+def _commits_are_synchronous() -> None:
+    """As in production; the database of the tests forgets."""
+    _set_synchronous_commit("on")
+
+
+def _set_synchronous_commit(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('synchronous_commit', %s, true)", [value])
+
+
+@pytest.mark.parametrize("value", ["off", "local"])
+def test_commits_that_a_crash_may_lose_are_told(value: str) -> None:
+    """An acknowledgement promises that the receipt survives one."""
+    _set_synchronous_commit(value)
+    is_told = "ingestion.E010" in codes(check_services(databases=["default"]))
+    assert is_told == (value == "off")  # `local` waits for the disk here
+
+
+@pytest.mark.usefixtures("_commits_are_synchronous")
 def test_working_installation_passes(tmp_path: Path) -> None:
     space = make_space(options={"root": str(tmp_path / "objects")})
     LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
@@ -28,10 +49,12 @@ def test_services_are_left_alone_unless_named() -> None:
     assert check_services() == []
 
 
+@pytest.mark.usefixtures("_commits_are_synchronous")
 def test_new_installation_lacks_an_application_entity() -> None:
     assert codes(check_services(databases=["default"])) == ["ingestion.E009"]
 
 
+@pytest.mark.usefixtures("_commits_are_synchronous")
 def test_each_space_is_proved(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     space = make_space(options={"root": str(tmp_path / "file" / "below")})

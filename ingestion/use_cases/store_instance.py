@@ -17,7 +17,7 @@ from django.conf import settings
 
 from ingestion.dicom.attributes import IndexedAttributes
 from ingestion.dicom.header import Header, HeaderLimits, read_header
-from ingestion.dicom.identifiers import is_valid_uid
+from ingestion.dicom.identifiers import is_valid_uid, require_uid
 from ingestion.dicom.part10 import FileMeta, encode_file_meta, read_file_meta
 from ingestion.domain.receipt_ids import new_receipt_id
 from ingestion.domain.storage_keys import object_key
@@ -84,8 +84,9 @@ def receive_data_set(
     """Begin to take a bare data set, as C-STORE sends it (PS3.7 9.1.1).
 
     The file meta information in front of it is ours (PS3.10 7.1). Raises `OutOfSpace`,
-    `NotPermitted`, `Misconfigured`.
+    `NotPermitted`, `Misconfigured`; `InvalidInstance` and kinds when the command names no object.
     """
+    require_uid("Affected SOP Instance UID", sop_instance_uid)
     incoming = IncomingInstance(space, sender)
     meta_bytes = encode_file_meta(
         sop_class_uid=sop_class_uid,

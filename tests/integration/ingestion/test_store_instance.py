@@ -188,6 +188,22 @@ def test_command_set_that_names_another_object_is_refused(folder_space: StorageS
             incoming.store()
 
 
+@pytest.mark.parametrize("named", ["", "1.2.x"])
+def test_command_set_that_names_no_object_is_refused(
+    folder_space: StorageSpace, named: str
+) -> None:
+    """Its UID is mandatory (PS3.7 9.1.1), also in the file meta information that we write."""
+    with pytest.raises(InvalidInstance):
+        receive_data_set(
+            folder_space,
+            SENDER,
+            sop_class_uid=CT,
+            sop_instance_uid=named,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+        )
+    assert not leftovers(folder_space)
+
+
 def test_instance_of_another_study_is_refused(folder_space: StorageSpace) -> None:
     with receive_file(folder_space, SENDER) as incoming:
         incoming.write(part10_bytes(build_ct()))

@@ -83,6 +83,8 @@ def _settle(claim: str, parameters: Mapping[str, Any]) -> dict[UUID, Outcome]:
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     except DatabaseError as error:
+        if not ids:
+            raise  # no receipt's fault
         if len(ids) > 1:
             return _settle_singly(ids)
         return _postpone(ids[0], error)

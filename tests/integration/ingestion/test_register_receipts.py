@@ -4,7 +4,7 @@ import threading
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from ingestion.models import (
@@ -315,3 +315,9 @@ def test_concurrent_registrars_lose_and_double_nothing() -> None:
     assert sum(Study.objects.values_list("number_of_instances", flat=True)) == 120
     assert sum(Series.objects.values_list("number_of_instances", flat=True)) == 120
     assert Study.objects.count() == 3
+
+
+def test_failure_before_a_receipt_is_claimed_says_what_it_is() -> None:
+    """Not that there is no receipt to postpone."""
+    with pytest.raises(DatabaseError, match="LIMIT"):
+        register_pending_receipts(limit=-1)

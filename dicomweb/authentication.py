@@ -4,8 +4,6 @@ Source: RFC 6750.
 """
 
 import enum
-import threading
-import time
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -15,12 +13,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from dicomweb.problems import CHALLENGE
+from dicomweb.timed_cache import TimedCache
 from ingestion.errors import NotAuthenticated
 from ingestion.models import AccessToken
 from ingestion.models.access_token import token_digest
 
 CACHE_SECONDS = 5.0  # how long a revoked token may still work
-CACHED_TOKENS_MAX = 1000
 
 
 class Action(enum.StrEnum):
@@ -41,34 +39,16 @@ class Principal:
     is_authenticated: bool = True
 
 
-class _Cache:
-    """Principals by digest of their token, for a few seconds."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[bytes, tuple[float, Principal]] = {}
-
-    def get(self, digest: bytes) -> Principal | None:
-        expires, principal = self._known.get(digest, (0.0, None))
-        return principal if expires > time.monotonic() else None
-
-    def put(self, digest: bytes, principal: Principal) -> None:
-        with self._lock:
-            if len(self._known) >= CACHED_TOKENS_MAX:
-                self._known.clear()
-            self._known[digest] = (time.monotonic() + CACHE_SECONDS, principal)
-
-
-_cache = _Cache()
+_principals: TimedCache[bytes, Principal] = TimedCache(seconds=CACHE_SECONDS)  # by digest
 
 
 def principal_of(token: str) -> Principal:
     """Who holds this token. Raises `NotAuthenticated`."""
     digest = token_digest(token)
-    principal = _cache.get(digest)
+    principal = _principals.get(digest)
     if principal is None:
         principal = _looked_up(digest)
-        _cache.put(digest, principal)
+        _principals.put(digest, principal)
     return principal
 
 

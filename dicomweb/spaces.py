@@ -3,11 +3,15 @@
 from django.db.models import QuerySet
 
 from dicomweb.authentication import Principal
+from dicomweb.timed_cache import TimedCache
 from ingestion.errors import InvalidRequest, NotFound
 from ingestion.models import StorageSpace
 from ingestion.use_cases.search_manifest import Scope
 
 DEFAULT_SLUG = "default"
+CACHE_SECONDS = 2.0  # how long a change of a space may take to reach the edge, as for C-STORE
+
+_storable: TimedCache[tuple[Principal, str], StorageSpace] = TimedCache(seconds=CACHE_SECONDS)
 
 
 def readable_scope(principal: Principal, space_slug: str) -> Scope:
@@ -29,6 +33,15 @@ def storable_space(principal: Principal, space_slug: str) -> StorageSpace:
 
     Raises `NotFound`, and `InvalidRequest` when the space must be named.
     """
+    key = principal, space_slug
+    space = _storable.get(key)
+    if space is None:
+        space = _looked_up(principal, space_slug)
+        _storable.put(key, space)
+    return space
+
+
+def _looked_up(principal: Principal, space_slug: str) -> StorageSpace:
     spaces = _reachable(principal)
     if space_slug:
         space = spaces.filter(slug=space_slug).first()

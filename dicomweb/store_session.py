@@ -25,7 +25,7 @@ from ingestion.errors import (
     NotDicom,
 )
 from ingestion.models import Outcome, StorageSpace
-from ingestion.use_cases.commit_receipts import commit_receipts
+from ingestion.use_cases.commit_receipts import record_receipts
 from ingestion.use_cases.register_receipts import register_receipts
 from ingestion.use_cases.store_instance import (
     IncomingInstance,
@@ -33,6 +33,7 @@ from ingestion.use_cases.store_instance import (
     StoredInstance,
     receive_file,
 )
+from ingestion.wakeups import Work, wake
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +149,7 @@ class StoreSession:
     def _committed(self, pending: list[StoredInstance]) -> list[StoredInstance]:
         """Those whose receipts are committed; one that cannot be recorded fails alone."""
         try:
-            commit_receipts(pending)
+            record_receipts(pending)
         except MalformedDataSet as error:
             if len(pending) > 1:
                 return [good for item in pending for good in self._committed([item])]
@@ -199,4 +200,5 @@ def _registered(committed: list[StoredInstance]) -> dict[UUID, Outcome]:
         return register_receipts([stored.receipt_id for stored in committed])
     except DatabaseUnavailable:
         log.warning("registration postponed", receipts=len(committed))
+        wake(Work.REGISTER_RECEIPTS)
         return {}

@@ -2,10 +2,17 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from ingestion.errors import (
     IdentifierMismatch,
@@ -138,6 +145,39 @@ def test_same_data_set_with_other_file_meta_is_a_duplicate(folder_space: Storage
     assert outcomes == {first.receipt_id: "registered", second.receipt_id: "duplicate"}
     assert Instance.objects.get().location == first.location
     assert RetiredObject.objects.get().location == second.location
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"header_bytes_max": 100_000},
+        {"header_elements_max": 100},
+        {"sequence_depth_max": 1},
+        {"inflated_bytes_max": 1024},
+        {"instance_bytes_max": 4096},
+    ],
+    ids=str,
+)
+def test_each_limit_of_the_environment_is_applied(
+    folder_space: StorageSpace, settings: Any, limit: dict[str, int]
+) -> None:
+    inner = Dataset()
+    inner.add_new(0x00081140, "SQ", [Dataset()])
+    many = [(0x00091000 + number, "LO", "x") for number in range(100)]
+    extra = [
+        (0x00081140, "SQ", [inner]),
+        (0x00090010, "LO", "TESTS"),
+        (0x0040A160, "UT", "x" * 200_000),
+        *many,
+    ]
+    is_deflated = "inflated_bytes_max" in limit
+    syntax = DeflatedExplicitVRLittleEndian if is_deflated else ExplicitVRLittleEndian
+    content = part10_bytes(build_ct(transfer_syntax_uid=syntax, extra=extra))
+    store_file(folder_space, content)
+    settings.LIMITS = settings.LIMITS.model_copy(update=limit)
+    with pytest.raises(LimitExceeded, match=str(next(iter(limit.values())))):
+        store_file(folder_space, content)
+    assert not leftovers(folder_space)
 
 
 def test_refusals(folder_space: StorageSpace) -> None:

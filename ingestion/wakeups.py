@@ -4,6 +4,7 @@ Rows decide what is due. A lost wake-up delays by at most one sweep.
 """
 
 import enum
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -38,40 +39,61 @@ def _wake_worker() -> WakeWorker:
     return cast(WakeWorker, import_string(settings.WAKE_UPS))
 
 
-class _Debounce:
+class _WakeUps:
     """Sends at most one wake-up per kind and `DEBOUNCE_SECONDS`, from a thread of its own.
 
     The first of a burst goes at once; the rest of the burst is one more at its end.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: dict[Work, float] = {}
-        self._pending: set[Work] = set()
+        self._changed = threading.Condition()
+        self._due: dict[Work, float] = {}  # kind → when it may be sent
+        self._sent: dict[Work, float] = {}
+        self._thread: threading.Thread | None = None
 
     def wake(self, work: Work) -> None:
-        with self._lock:
-            if work in self._pending:
+        with self._changed:
+            if work in self._due:
                 return
-            self._pending.add(work)
-            wait = self._last.get(work, 0.0) + DEBOUNCE_SECONDS - time.monotonic()
-        timer = threading.Timer(max(wait, 0.0), self._send, (work,))
-        timer.daemon = True
-        timer.start()
+            self._due[work] = self._sent.get(work, 0.0) + DEBOUNCE_SECONDS
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+                self._thread.start()
+            self._changed.notify()
 
-    def _send(self, work: Work) -> None:
-        with self._lock:
-            self._pending.discard(work)
-            self._last[work] = time.monotonic()
-        try:
-            _wake_worker()(work)
-        except BrokerUnavailable:
-            log.warning("wake-up lost, the sweep will find the rows", work=work.value)
+    def _run(self) -> None:
+        while True:
+            work = self._next()
+            try:
+                _wake_worker()(work)
+            except BrokerUnavailable:
+                log.warning("wake-up lost, the sweep will find the rows", work=work.value)
+
+    def _next(self) -> Work:
+        """Wait for a wake-up that may be sent, and take it."""
+        with self._changed:
+            while True:
+                work = min(self._due, key=self._due.__getitem__, default=None)
+                now = time.monotonic()
+                if work is not None and self._due[work] <= now:
+                    del self._due[work]
+                    self._sent[work] = now
+                    return work
+                self._changed.wait(None if work is None else self._due[work] - now)
 
 
-_debounce = _Debounce()
+_wake_ups = _WakeUps()
+
+
+def _begin_anew() -> None:
+    """A forked process has no thread of its parent's."""
+    global _wake_ups  # noqa: PLW0603  # the one of this process
+    _wake_ups = _WakeUps()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def wake(work: Work) -> None:
     """Say that rows of this kind became due. Call it after the commit. Never raises."""
-    _debounce.wake(work)
+    _wake_ups.wake(work)

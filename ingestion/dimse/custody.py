@@ -18,7 +18,7 @@ from ingestion.models import (
     SenderKind,
     StorageSpace,
 )
-from ingestion.use_cases.commit_receipts import GroupCommit
+from ingestion.use_cases.group_commit import GroupCommit
 from ingestion.use_cases.storage_spaces import open_space_store
 from ingestion.use_cases.store_instance import IncomingInstance, Sender, receive_data_set
 

@@ -22,7 +22,7 @@ from ingestion.dimse.negotiation import Openness
 from ingestion.dimse.process_group import ProcessGroup
 from ingestion.dimse.stock_path import StockAssociation
 from ingestion.dimse.upper_layer import Rejection
-from ingestion.use_cases.commit_receipts import GroupCommit
+from ingestion.use_cases.group_commit import GroupCommit
 
 DATA_PATHS: dict[str, type[Association] | type[StockAssociation]] = {
     "fast": Association,
@@ -50,7 +50,6 @@ def serve_until(listening: socket.socket, wait_for_stop: Callable[[], None]) -> 
     limits = settings.LIMITS
     cache = EntityCache(load_entity_tables, release=connections.close_all)
     group_commit = GroupCommit()
-    group_commit.start()
     listener = Listener(
         listening,
         serve=_serve(_house(cache, group_commit)),
@@ -59,7 +58,7 @@ def serve_until(listening: socket.socket, wait_for_stop: Callable[[], None]) -> 
     listener.start()
     wait_for_stop()
     listener.stop(drain_seconds=settings.ENVIRONMENT.dimse_drain_seconds)
-    group_commit.stop()
+    group_commit.close()
     cache.close()
 
 

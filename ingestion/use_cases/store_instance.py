@@ -8,6 +8,7 @@ acknowledged to the sender before that commit.
 import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -32,7 +33,7 @@ from ingestion.errors import (
     UnsupportedTransferSyntax,
 )
 from ingestion.models import SenderKind, StorageSpace
-from ingestion.object_stores.protocol import ObjectStore, StoredObject
+from ingestion.object_stores.protocol import StoredObject
 from ingestion.object_stores.spool import Spool
 from ingestion.use_cases.retain_objects import keep_existing_object
 from ingestion.use_cases.storage_spaces import open_space_store
@@ -124,14 +125,15 @@ class IncomingInstance:
         self._space = space
         self._sender = sender
         self._store = open_space_store(space)
-        _require_room(self._store)
+        self._spool_folder = self._store.spool_folder()
+        _require_room(self._spool_folder)
         self._spool = self._new_spool()
         self._meta: FileMeta | None = None
 
     def _new_spool(self) -> Spool:
         limits = settings.LIMITS
         return Spool(
-            self._store.spool_folder(),
+            self._spool_folder,
             memory_bytes_max=limits.spool_memory_bytes_max,
             size_bytes_max=limits.instance_bytes_max,
         )
@@ -272,9 +274,9 @@ def _check_identifiers(meta: FileMeta, attributes: IndexedAttributes, study_uid:
         raise StudyMismatch("the instance belongs to another study than the one addressed")
 
 
-def _require_room(store: ObjectStore) -> None:
+def _require_room(folder: Path) -> None:
     """Refuse early, so that what is under way can still be finished."""
-    room = os.statvfs(store.spool_folder())
+    room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
         raise OutOfSpace("the spool's disk is below its free space limit")
 

@@ -5,9 +5,10 @@ Domain objects (storage spaces, application entities, subscriptions) are not her
 admin keeps them.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,8 @@ from ingestion.errors import Misconfigured
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+_Settings = TypeVar("_Settings", bound=BaseSettings)
 
 
 class Limits(BaseSettings):
@@ -151,11 +154,22 @@ def environment() -> Environment:
 
     Raises `Misconfigured` that names every mistake at once, never a value.
     """
+    mistakes: list[str] = []
+    limits = _made(Limits, mistakes)
+    some_limits = limits or Limits.model_construct()
+    made = _made(lambda: Environment(limits=some_limits), mistakes)
+    if mistakes or made is None:
+        raise Misconfigured(f"environment: {'; '.join(mistakes)}")
+    return made
+
+
+def _made(make: Callable[[], _Settings], mistakes: list[str]) -> _Settings | None:
+    """What is made, or None when `mistakes` were added."""
     try:
-        return Environment()
+        return make()
     except ValidationError as error:
-        mistakes = "; ".join(
+        mistakes += (
             f"INGESTION_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
             for item in error.errors(include_input=False, include_url=False)
         )
-        raise Misconfigured(f"environment: {mistakes}") from None
+        return None

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 TASK_SECONDS_MAX = 300
 SOFT_SHUTDOWN_SECONDS = 15.0
 RECONNECT_SECONDS = 2.0
+TASKS_PER_CONNECTION = 100_000
 
 
 def transport_options(broker_url: str) -> dict[str, Any]:
@@ -56,6 +57,9 @@ def configuration() -> dict[str, Any]:
         "task_queues": QUEUES,
         "task_default_queue": HOUSEKEEPING,
         "task_create_missing_queues": False,
+        # The backend says nothing anyway; without this each thread that publishes looks for it
+        # among all installed packages.
+        "result_backend_thread_safe": True,
         "task_acks_late": True,  # a wake-up is done when its work is
         "worker_prefetch_multiplier": 1,  # else one worker hoards what others could do
         "task_time_limit": TASK_SECONDS_MAX + 30,
@@ -86,3 +90,6 @@ def _say_that_work_is_taken(**_: object) -> None:
 
 app = Celery("imaging-ingestion", set_as_current=True)
 app.conf.update(configuration())
+# Else the fixup for Django ends the connection after each task, and with it what is prepared on
+# it. Each task looks after its connection itself.
+app.conf["CELERY_DB_REUSE_MAX"] = TASKS_PER_CONNECTION

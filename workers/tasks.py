@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import Task
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from bindings.attempt_deliveries import attempt_deliveries as attempt_subscription_deliveries
@@ -44,6 +44,7 @@ def door(queue: str, **options: Any) -> Callable[[Callable[..., None]], "Task[An
 
     def make(function: Callable[..., None]) -> "Task[Any, Any]":
         def run(*ids: int) -> None:
+            close_old_connections()  # as Django does around a request
             with structlog.contextvars.bound_contextvars(task=function.__name__):
                 try:
                     function(*ids)

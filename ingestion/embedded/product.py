@@ -36,6 +36,9 @@ SUITS_ONE_MACHINE = {
     "INGESTION_DIMSE_DRAIN_SECONDS": "5",
 }
 
+# What a shell may set and would cost each start half a minute of compiling.
+HINDERS = {"PYTHONDONTWRITEBYTECODE"}
+
 # Starts a command in the product's environment, its output behind its name.
 Start = Callable[[str, list[str]], subprocess.Popen[bytes]]
 
@@ -66,7 +69,7 @@ class Product:
             "INGESTION_PUBLIC_BASE_URL": self.web_url,
             "FLOWER_BASIC_AUTH": self.flower_credentials,
             "PYTHONUNBUFFERED": "1",
-            **given,
+            **{name: value for name, value in given.items() if name not in HINDERS},
             "INGESTION_STATE_FOLDER": str(self.state_folder),
             "INGESTION_DIMSE_HOST": LOOPBACK,
             "INGESTION_DIMSE_PORT": str(self.ports["dimse"]),

@@ -27,7 +27,7 @@ class RequestBody:
     """Reads a body to its end.
 
     Raises `LimitExceeded` when it grows beyond the limit, `InvalidMultipart` when the client
-    is gone before it was complete.
+    is gone before it was complete, but only after everything that had arrived was read.
     """
 
     def __init__(self, stream: _Stream, *, length: int | None, bytes_max: int) -> None:
@@ -36,6 +36,7 @@ class RequestBody:
         self._length = length
         self._bytes_max = bytes_max
         self._count = 0
+        self._broken_by: Exception | None = None
         if length is not None:
             self._check(length)
 
@@ -43,17 +44,26 @@ class RequestBody:
         """Up to `size` bytes; none only at the end."""
         if self._length is not None:
             size = min(size, self._length - self._count)
-        try:
-            received = self._stream.read(size) if size else b""
-        except _BROKEN as error:
+        received = self._received(size) if size else b""
+        if not received and self._broken_by is not None:
             raise InvalidMultipart(
-                f"the body was cut off after {self._count} bytes ({type(error).__name__})"
-            ) from error
+                f"the body was cut off after {self._count} bytes ({type(self._broken_by).__name__})"
+            ) from self._broken_by
         self._count += len(received)
         if not received and self._length is not None and self._count < self._length:
             raise InvalidMultipart(f"the body ends after {self._count} of {self._length} bytes")
         self._check(self._count)
         return received
+
+    def _received(self, size: int) -> bytes:
+        """What the stream has. Broken, it still gives what had arrived before, and then nothing."""
+        try:
+            return self._stream.read(size)
+        except _BROKEN as error:
+            if self._broken_by is not None:
+                return b""
+            self._broken_by = error
+            return self._received(size)
 
     def _check(self, size_bytes: int) -> None:
         if size_bytes > self._bytes_max:

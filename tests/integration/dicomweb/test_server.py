@@ -116,13 +116,13 @@ def test_a_client_that_waits_to_continue_is_told_to(server: RunningWeb, token: s
     assert b"HTTP/1.1 200 " in read_all(connection)
 
 
+@pytest.mark.parametrize("cut_bytes", [0, 100, 2 * READ_BYTES])
 @pytest.mark.parametrize("is_chunked", [True, False])
 def test_a_body_cut_off_is_400_and_its_complete_parts_are_kept(
-    server: RunningWeb, token: str, is_chunked: bool
+    server: RunningWeb, token: str, is_chunked: bool, cut_bytes: int
 ) -> None:
     complete = multipart(part10_bytes(build_ct())).removesuffix(b"--\r\n")
-    # More than is read at a time, so that what stands before it was read when it breaks off.
-    cut = complete + b"\r\nContent-Type: application/dicom\r\n\r\n" + b"x" * 2 * READ_BYTES
+    cut = complete + b"\r\nContent-Type: application/dicom\r\n\r\n" + b"x" * cut_bytes
     if is_chunked:
         sent = f"{len(cut):x}\r\n".encode() + cut + b"\r\n"
         head = request_head(token, "Transfer-Encoding: chunked")

@@ -11,12 +11,20 @@ from ingestion.errors import InvalidMultipart, LimitExceeded
 
 
 class Broken:
-    """A stream that fails as a server's does."""
+    """A stream that fails in the midst of a read, and then gives what it had by then."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(
+        self, error: Exception, *, arrived: bytes = b"", is_forgiving: bool = True
+    ) -> None:
         self._error = error
+        self._arrived = BytesIO(arrived)
+        self._is_forgiving = is_forgiving
+        self._has_failed = False
 
-    def read(self, _size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes:
+        if self._has_failed and self._is_forgiving:
+            return self._arrived.read(size)
+        self._has_failed = True
         raise self._error
 
 
@@ -55,12 +63,23 @@ def test_a_body_of_unknown_length_is_limited_while_it_grows() -> None:
         body.read(3)
 
 
+@pytest.mark.parametrize("is_forgiving", [True, False])
 @pytest.mark.parametrize(
     "error", [NoMoreData(), InvalidChunkSize(b"x"), ConnectionResetError(), TimeoutError()]
 )
-def test_a_body_that_breaks_off_is_refused(error: Exception) -> None:
-    with pytest.raises(InvalidMultipart, match="cut off"):
-        RequestBody(Broken(error), length=None, bytes_max=99).read(3)
+def test_a_body_that_breaks_off_is_refused(error: Exception, is_forgiving: bool) -> None:
+    stream = Broken(error, is_forgiving=is_forgiving)
+    with pytest.raises(InvalidMultipart, match="cut off after 0 bytes"):
+        RequestBody(stream, length=None, bytes_max=99).read(3)
+
+
+@pytest.mark.parametrize("length", [None, 50])
+def test_what_arrived_before_a_body_broke_off_is_read(length: int | None) -> None:
+    body = RequestBody(Broken(NoMoreData(), arrived=b"12345"), length=length, bytes_max=99)
+    assert [body.read(3), body.read(3)] == [b"123", b"45"]
+    for _ in range(2):
+        with pytest.raises(InvalidMultipart, match="cut off after 5 bytes"):
+            body.read(3)
 
 
 def test_chunked_bodies_are_read_when_the_server_marks_their_end() -> None:

@@ -1,5 +1,6 @@
 """From a storage space to the object store that keeps its bytes."""
 
+import os
 from pathlib import Path
 
 from django.conf import settings
@@ -7,6 +8,8 @@ from django.conf import settings
 from ingestion.models import Backend, StorageSpace
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
+
+_OPENED = "_opened_store"
 
 # What tells one place from another; all options where it is not listed.
 _PLACE_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -18,9 +21,16 @@ _PLACE_OPTIONS: dict[str, tuple[str, ...]] = {
 def open_space_store(space: StorageSpace) -> ObjectStore:
     """The store of a space, one per process and configuration.
 
-    Raises `Misconfigured` when the space's options do not make a store.
+    Remembered on the space as long as its configuration stays: an association asks for each
+    instance. Raises `Misconfigured` when the space's options do not make a store.
     """
-    return open_store(space.backend, space.options, space.prefix, spool_folder())
+    configuration = (os.getpid(), space.backend, space.prefix, space.options)
+    known: tuple[tuple[object, ...], ObjectStore] | None = space.__dict__.get(_OPENED)
+    if known is None or known[0] != configuration:
+        store = open_store(space.backend, space.options, space.prefix, spool_folder())
+        known = ((*configuration[:3], dict(space.options)), store)
+        space.__dict__[_OPENED] = known
+    return known[1]
 
 
 def spool_folder() -> Path:

@@ -61,7 +61,7 @@ def _subscriptions() -> list[Subscription]:
     spaces = Prefetch("spaces", StorageSpace.objects.only("pk"))
     return list(
         Subscription.objects.filter(is_enabled=True)
-        .only("pk", "provider_pattern")
+        .only("pk", "all_spaces", "provider_pattern")
         .prefetch_related(spaces)
     )
 

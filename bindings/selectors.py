@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bindings.models import Subscription
 from ingestion.models import StorageSpace
 
-# Event `e` against subscription `s`; an empty selector selects everything.
+# Event `e` of a space that was selected, against subscription `s`; an empty selector selects all.
 SELECTS = """
     e.type = ANY (s.event_types)
     AND (s.modalities = '{}' OR s.modalities && e.modalities)
@@ -53,7 +53,7 @@ def _spaces_of(subscription: Subscription, names: dict[int, str]) -> list[int]:
     return [
         space_id
         for space_id, name in names.items()
-        if (not listed or space_id in listed) and _takes(subscription, name)
+        if (subscription.all_spaces or space_id in listed) and _takes(subscription, name)
     ]
 
 

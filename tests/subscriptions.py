@@ -15,11 +15,12 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def make_subscription(url: str, **fields: Any) -> Subscription:
-    """An enabled webhook for instances that has been there for an hour."""
+    """An enabled webhook for instances of all spaces that has been there for an hour."""
     values = {
         "name": new_uid(),
         "kind": BindingKind.WEBHOOK,
         "event_types": [EventType.DICOM_AVAILABLE.value],
+        "all_spaces": True,
         "signing_secret": new_signing_secret(),
         "timeout_seconds": 5.0,
     } | fields

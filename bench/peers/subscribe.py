@@ -17,7 +17,11 @@ def subscribe(url: str) -> None:
 
     StorageSpace.objects.update(quiet_seconds=0)
     Subscription.objects.create(
-        name="bench", kind=BindingKind.WEBHOOK, event_types=EventType.values, url=url
+        name="bench",
+        kind=BindingKind.WEBHOOK,
+        event_types=EventType.values,
+        all_spaces=True,
+        url=url,
     )
 
 

@@ -62,9 +62,11 @@ class SubscriptionForm(_SubscriptionModelForm):
         return dict(headers)
 
     def clean(self) -> dict[str, Any] | None:
-        """Put the secrets that were given where the model keeps them."""
+        """Check what belongs together, and put secrets given where the model keeps them."""
         cleaned = super().clean()
         given = self.cleaned_data
+        if bool(given.get("all_spaces")) == bool(given.get("spaces")):
+            self.add_error("spaces", "Choose storage spaces, or all of them.")
         if given.get("new_auth_secret"):
             self.instance.auth_secret = given["new_auth_secret"]
         elif self.instance._state.adding and given.get("auth_kind", AuthKind.NONE) != AuthKind.NONE:

@@ -40,6 +40,7 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
             {
                 "fields": (
                     "event_types",
+                    "all_spaces",
                     "spaces",
                     "provider_pattern",
                     ("modalities", "calling_ae_titles", "sop_classes"),

@@ -91,7 +91,9 @@ def validate_certificates(value: str) -> None:
 class Subscription(models.Model):
     """One subscriber: what it selects, where it is, how often we try.
 
-    An empty selector selects everything. The last columns are the circuit breaker.
+    An empty selector selects everything, but for spaces: none are told of unless named or all
+    are asked for, so that a list that runs empty widens nothing. The last columns are the
+    circuit breaker.
     """
 
     name = models.CharField(max_length=100, unique=True)
@@ -102,6 +104,9 @@ class Subscription(models.Model):
     disabled_reason = models.CharField(max_length=200, blank=True, db_default="", editable=False)
 
     event_types = ArrayField(models.CharField(max_length=40, choices=EventType))
+    all_spaces = models.BooleanField(
+        default=False, db_default=False, help_text="Also those made later."
+    )
     spaces = models.ManyToManyField(StorageSpace, blank=True, related_name="subscriptions")
     provider_pattern = models.CharField(
         max_length=500,

@@ -127,14 +127,14 @@ class Victim:
         ).stdout
 
     def subscribe(self, url: str) -> None:
-        """Register a webhook for instances and revisions."""
+        """Register a webhook for instances and revisions of all spaces."""
         self.manage(
             "shell",
             "-c",
             "from bindings.models import Subscription\n"
             "from bindings.signing_secrets import new_signing_secret\n"
             f"Subscription.objects.create(name={new_uid()!r}, url={url!r}, timeout_seconds=20,"
-            " event_types=['DicomAvailableEvent', 'StudyRevisionEvent'],"
+            " all_spaces=True, event_types=['DicomAvailableEvent', 'StudyRevisionEvent'],"
             " signing_secret=new_signing_secret())",
         )
 

@@ -77,11 +77,21 @@ def test_selector_decides(selector: dict[str, object], selects: bool) -> None:
 @pytest.mark.django_db
 def test_subscription_to_one_space_gets_no_event_of_another() -> None:
     first, second = make_space("first"), make_space("second")
-    subscription = make_subscription(URL)
+    subscription = make_subscription(URL, all_spaces=False)
     subscription.spaces.add(first)
     mine, _ = make_event(first), make_event(second)
     fan_out_events()
     assert owed(subscription) == {mine.pk}
+
+
+@pytest.mark.django_db
+def test_subscription_whose_list_of_spaces_ran_empty_is_owed_nothing() -> None:
+    subscription = make_subscription(URL, all_spaces=False)
+    subscription.spaces.add(make_space("first"))
+    subscription.spaces.clear()
+    make_event(make_space("second"))
+    assert fan_out_events() == 1
+    assert owed(subscription) == set()
 
 
 @pytest.mark.django_db

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 import structlog
 
@@ -19,21 +18,18 @@ from dicomweb.negotiation import DICOM_FILE
 from dicomweb.store_pipeline import REFUSALS, Result, StorePipeline
 from ingestion.dicom.statuses import store_failure_reason
 from ingestion.errors import (
-    DatabaseUnavailable,
     IngestionError,
     MalformedDataSet,
     NotDicom,
 )
 from ingestion.models import Outcome, StorageSpace
-from ingestion.use_cases.commit_receipts import record_receipts
-from ingestion.use_cases.register_receipts import register_receipts
+from ingestion.use_cases.commit_and_register import commit_and_register
 from ingestion.use_cases.store_instance import (
     IncomingInstance,
     Sender,
     StoredInstance,
     receive_file,
 )
-from ingestion.wakeups import Work, wake
 
 log = structlog.get_logger(__name__)
 
@@ -137,25 +133,25 @@ class StoreSession:
     def _settle_pending(self) -> None:
         """Commit the receipts of what is durable, register them, note the outcomes."""
         pending, self._pending = self._pending, []
-        committed = self._committed(pending)
-        outcomes = _registered(committed)
-        for stored in committed:
-            outcome = outcomes.get(stored.receipt_id, Outcome.PENDING)
+        self._settle(pending)
+
+    def _settle(self, pending: list[StoredInstance]) -> None:
+        """One that cannot be recorded fails alone."""
+        try:
+            outcomes = commit_and_register(pending)
+        except MalformedDataSet as error:
+            if len(pending) > 1:
+                for stored in pending:
+                    self._settle([stored])
+            else:
+                self._note_failure(pending[0], store_failure_reason(error))
+            return
+        for stored in pending:
+            outcome = outcomes[stored.receipt_id]
             if outcome in FAILURE_REASON:
                 self._note_failure(stored, FAILURE_REASON[outcome])
             else:
                 self.report.stored.append(_reference(stored))
-
-    def _committed(self, pending: list[StoredInstance]) -> list[StoredInstance]:
-        """Those whose receipts are committed; one that cannot be recorded fails alone."""
-        try:
-            record_receipts(pending)
-        except MalformedDataSet as error:
-            if len(pending) > 1:
-                return [good for item in pending for good in self._committed([item])]
-            self._note_failure(pending[0], store_failure_reason(error))
-            return []
-        return pending
 
     def _note_failure(self, stored: StoredInstance, reason: int) -> None:
         attributes = stored.attributes
@@ -192,13 +188,3 @@ def _is_dicom(part: Part) -> bool:
     content_type = part.headers.get("content-type", DICOM_FILE.content_type)
     media_type = parse_media_type(content_type)
     return media_type is not None and media_type.name == DICOM_FILE.content_type
-
-
-def _registered(committed: list[StoredInstance]) -> dict[UUID, Outcome]:
-    """Outcomes of receipts. Committed ones are ours even when registration must wait."""
-    try:
-        return register_receipts([stored.receipt_id for stored in committed])
-    except DatabaseUnavailable:
-        log.warning("registration postponed", receipts=len(committed))
-        wake(Work.REGISTER_RECEIPTS)
-        return {}

@@ -55,32 +55,21 @@ _OWN_COLUMNS = (
 def commit_receipts(stored: Sequence[StoredInstance]) -> None:
     """Take custody: when this returns, every receipt is committed. Wakes a registrar.
 
-    All or none. Safe to repeat. Raises as `record_receipts`.
-    """
-    record_receipts(stored)
-    if stored:
-        transaction.on_commit(_wake_registrar, robust=True)
-
-
-def record_receipts(stored: Sequence[StoredInstance]) -> None:
-    """Take custody as `commit_receipts`, for a caller that registers the receipts at once.
-
-    What it leaves behind when it crashes before that is found by the sweep.
     All or none. Safe to repeat. Raises `DatabaseUnavailable` when PostgreSQL did not confirm,
     `MalformedDataSet` when a value cannot be recorded.
     """
-    if not stored:
-        return
-    insert_receipts(stored, connections[DEFAULT_DB_ALIAS])
+    if stored:
+        insert_receipts(stored, connections[DEFAULT_DB_ALIAS])
+        transaction.on_commit(_wake_registrar, robust=True)
 
 
 def insert_receipts(stored: Sequence[StoredInstance], database: BaseDatabaseWrapper) -> None:
     """Commit receipts by this connection; once more on a fresh one if it was cut.
 
-    Raises as `record_receipts`.
+    Raises as `commit_receipts`.
     """
     try:
-        _insert(stored, database)
+        write_receipts(stored, database)
     except (OperationalError, InterfaceError):
         _insert_again(stored, database)
     except DataError as error:
@@ -95,13 +84,16 @@ def _insert_again(stored: Sequence[StoredInstance], database: BaseDatabaseWrappe
     """Once more: a restart of the server may have cut the connection."""
     try:
         database.close()
-        _insert(stored, database)
+        write_receipts(stored, database)
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
 
 
-def _insert(stored: Sequence[StoredInstance], database: BaseDatabaseWrapper) -> None:
-    """Both statements travel in one message, which PostgreSQL runs as one transaction."""
+def write_receipts(stored: Sequence[StoredInstance], database: BaseDatabaseWrapper) -> None:
+    """Insert documents and receipts; both statements travel in one message.
+
+    Outside a transaction PostgreSQL runs them as one. Raises what the driver raises.
+    """
     values: list[Any] = []
     for item in stored:
         values += (str(item.receipt_id), Binary(item.document))

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 ACCEPTED = frozenset({Outcome.REGISTERED, Outcome.MODIFIED})
 
 
-class _Raced(Exception):
+class Raced(Exception):
     """Another study took one of the SOP Instance UIDs between judging and writing."""
 
 
@@ -77,8 +77,8 @@ def _settle(claim: str, parameters: Mapping[str, Any]) -> dict[UUID, Outcome]:
             try:
                 with transaction.atomic():
                     ids = _claimed(claim, parameters)
-                    return _register(ids) if ids else {}
-            except _Raced:
+                    return register_claimed(ids) if ids else {}
+            except Raced:
                 log.info("registration raced for a SOP Instance UID; judging again")
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
@@ -103,8 +103,11 @@ def _claimed(claim: str, parameters: Mapping[str, Any]) -> list[str]:
         return [str(row[0]) for row in cursor.fetchall()]
 
 
-def _register(ids: list[str]) -> dict[UUID, Outcome]:
-    """Register one batch inside the caller's transaction: a round per object of an instance."""
+def register_claimed(ids: list[str]) -> dict[UUID, Outcome]:
+    """Register receipts that nobody else can have, inside the caller's transaction.
+
+    A round for each object of an instance. Raises `Raced`; then the transaction must be undone.
+    """
     settled: dict[UUID, Outcome] = {}
     while left := [receipt_id for receipt_id in ids if UUID(receipt_id) not in settled]:
         settled |= _register_round(left)
@@ -125,7 +128,7 @@ def _register_round(ids: list[str]) -> dict[UUID, Outcome]:
         if accepted:
             sql.run(cursor, sql.WRITING, ids)
             if cursor.rowcount != accepted:
-                raise _Raced
+                raise Raced
             if any(known and outcome == Outcome.REGISTERED for _, outcome, known in judged):
                 sql.run(cursor, ["recount"], ids)
         elif counts[Outcome.KEPT_FIRST] or counts[Outcome.DUPLICATE]:

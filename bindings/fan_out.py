@@ -3,6 +3,7 @@
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.query import Prefetch
 
+from bindings.delivery_identifiers import DELIVERY_UUID
 from bindings.models import Subscription
 from bindings.selectors import SELECTS, SelectedSpaces, selected_spaces
 from ingestion.errors import DatabaseUnavailable
@@ -16,8 +17,8 @@ CLAIM = """
     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 OWE = f"""
-    INSERT INTO bindings_delivery (subscription_id, event_id)
-    SELECT s.id, e.id
+    INSERT INTO bindings_delivery (subscription_id, event_id, uuid)
+    SELECT s.id, e.id, {DELIVERY_UUID}
     FROM ingestion_event e
     JOIN unnest(%(subscriptions)s::bigint[], %(spaces)s::bigint[]) AS wanted (subscription, space)
         ON wanted.space = e.storage_space_id

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from bindings.delivery_identifiers import DELIVERY_UUID
 from bindings.models import Subscription
 from bindings.selectors import SELECTS, selected_spaces
 from ingestion.wakeups import Work, wake
@@ -35,8 +36,8 @@ STEP_END = """
     ) AS step
 """
 OWE = """
-    INSERT INTO bindings_delivery (subscription_id, event_id)
-    SELECT s.id, e.id
+    INSERT INTO bindings_delivery (subscription_id, event_id, uuid)
+    SELECT s.id, e.id, {uuid}
     FROM ingestion_event e
     JOIN bindings_subscription s ON s.id = %(subscription)s
     WHERE {selects} AND e.storage_space_id = ANY (%(spaces)s::bigint[])
@@ -57,7 +58,7 @@ def replay_events(
     """Owe the subscription what it selects of the events in `[since, until)`; how many are owed.
 
     Works in steps, each its own transaction; a repeat continues. Deliveries that are pending
-    stay as they are.
+    stay as they are. What was delivered and trimmed is owed again, under the id it had.
     """
     spaces = selected_spaces([subscription]).space_ids
     bounds: dict[str, Any] = {
@@ -66,7 +67,7 @@ def replay_events(
         "subscription": subscription.pk,
         "spaces": spaces,
     }
-    statement = OWE.format(selects=SELECTS, on_conflict=ON_CONFLICT[replay])
+    statement = OWE.format(uuid=DELIVERY_UUID, selects=SELECTS, on_conflict=ON_CONFLICT[replay])
     owed, after = 0, 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -29,8 +29,12 @@ class OutcomeClass(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One event owed to one subscription. `uuid` is what receivers deduplicate by."""
+    """One event owed to one subscription. `uuid` is what receivers deduplicate by.
 
+    It follows from subscription and event (`delivery_identifiers`).
+    """
+
+    # The default is for code that ran before ids followed from anything.
     uuid = models.UUIDField(unique=True, db_default=RandomUUID(), editable=False)
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="deliveries", db_index=False

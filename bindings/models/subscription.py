@@ -4,8 +4,10 @@ import re
 import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -96,6 +98,7 @@ class Subscription(models.Model):
     circuit breaker.
     """
 
+    uuid = models.UUIDField(unique=True, default=uuid4, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=20, choices=BindingKind, default=BindingKind.WEBHOOK)
     is_enabled = models.BooleanField(

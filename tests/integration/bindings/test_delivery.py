@@ -1,5 +1,6 @@
 """What follows from answers of subscribers: retries, dead letters, the circuit, operators."""
 
+import hashlib
 import threading
 import uuid
 
@@ -330,7 +331,13 @@ def test_trimming_removes_what_is_settled_and_keeps_dead_letters(receiver: HttpR
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["dead", "pending"]
 
 
-def test_delivery_ids_are_random_and_never_the_row_number(receiver: HttpReceiver) -> None:
-    owe(receiver.url, events=2)
+def test_delivery_ids_follow_from_subscription_and_event(receiver: HttpReceiver) -> None:
+    """RFC 9562 5.8: version 8, variant 10; what is left is free, here of a SHA-256."""
+    subscription = owe(receiver.url, events=2)
     attempt_due_deliveries()
-    assert all(uuid.UUID(text).version == 4 for text in receiver.ids())
+    for received in receiver.received:
+        told = uuid.UUID(received.headers["webhook-id"])
+        assert (told.version, told.variant) == (8, uuid.RFC_4122)
+        event = uuid.UUID(received.headers["ce-id"])
+        digest = hashlib.sha256(subscription.uuid.bytes + event.bytes).hexdigest()
+        assert told.hex == f"{digest[:12]}8{digest[13:16]}8{digest[17:32]}"

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from bindings.fan_out import fan_out_events
 from bindings.models import Delivery, DeliveryState, Subscription
+from bindings.redrive import trim_deliveries
 from bindings.replay_events import Replay, replay_events
 from ingestion.models import Event
 from tests.receipts import make_space
@@ -126,6 +127,25 @@ def test_replay_of_everything_tells_again_under_the_same_id() -> None:
 
     again = Delivery.objects.get()
     assert (again.uuid, again.state, again.attempts) == (delivery.uuid, DeliveryState.PENDING, 0)
+
+
+@pytest.mark.django_db
+def test_replay_of_what_was_trimmed_tells_it_under_the_same_ids() -> None:
+    space = make_space()
+    subscriptions = [make_subscription(URL), make_subscription(URL)]
+    for _ in range(3):
+        make_event(space)
+    fan_out_events()
+    now = timezone.now()
+    before = set(Delivery.objects.values_list("subscription", "event", "uuid"))
+    assert len({told for _, _, told in before}) == 6
+    Delivery.objects.update(state=DeliveryState.DELIVERED, settled_at=now)
+    assert trim_deliveries(settled_before=now + timedelta(days=1)) == 6
+
+    for subscription in subscriptions:
+        since, until = now - timedelta(days=1), now + timedelta(days=1)
+        assert replay_events(subscription, since=since, until=until) == 3
+    assert set(Delivery.objects.values_list("subscription", "event", "uuid")) == before
 
 
 @pytest.mark.django_db

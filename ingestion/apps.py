@@ -3,6 +3,9 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.conf import settings
+
+from ingestion.database import limit_waits
 
 
 class IngestionConfig(AppConfig):
@@ -12,5 +15,6 @@ class IngestionConfig(AppConfig):
     verbose_name = "Ingestion"
 
     def ready(self) -> None:
-        """Register the system checks; they need the models."""
+        """Limit waits for the database; register the system checks, which need the models."""
+        limit_waits(settings.ENVIRONMENT.database_statement_seconds_max)
         import_module("ingestion.checks")

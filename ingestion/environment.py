@@ -103,6 +103,9 @@ class Environment(BaseSettings):
     database_connection_seconds_max: int = Field(
         600, ge=0, description="How long a process keeps a database connection, in seconds."
     )
+    database_statement_seconds_max: int = Field(
+        30, ge=1, description="Longest that a statement may take, but for migrations, in seconds."
+    )
     dimse_host: str = Field("127.0.0.1", description="Address that the DIMSE service binds.")
     dimse_port: int = Field(11112, ge=1, le=65535, description="Port of the DIMSE service.")
     dimse_processes: int = Field(2, ge=1, le=64, description="Processes that share the port.")

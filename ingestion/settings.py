@@ -4,6 +4,7 @@ import base64
 import hashlib
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ingestion.database import libpq_options
 from ingestion.environment import environment
 from ingestion.observability import configure_logging
 
@@ -74,6 +75,8 @@ TEMPLATES = [
 def database_settings(url: str) -> dict[str, object]:
     """Django's entry for a URL; its parameters go to libpq, as in `?sslmode=verify-full`."""
     parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    ours = libpq_options(ENVIRONMENT.database_statement_seconds_max)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": unquote(parts.hostname or ""),
@@ -84,9 +87,10 @@ def database_settings(url: str) -> dict[str, object]:
         "CONN_MAX_AGE": ENVIRONMENT.database_connection_seconds_max,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "connect_timeout": 5,
             "application_name": "imaging-ingestion",
-            **dict(parse_qsl(parts.query)),
+            **ours,
+            **given,
+            "options": f"{ours['options']} {given.get('options', '')}".rstrip(),  # the last wins
         },
     }
 

@@ -214,6 +214,35 @@ def test_nothing_is_acknowledged_while_the_database_is_away(
     assert "Traceback" not in command.log.read_text()
 
 
+def test_database_that_hangs_is_one_that_is_away(commands: ExitStack, tmp_path: Path) -> None:
+    database = settings.DATABASES["default"]
+    way = TcpForwarder(str(database["HOST"]), int(str(database["PORT"])))
+    commands.callback(way.cut)
+    command = start(
+        commands,
+        tmp_path,
+        INGESTION_DATABASE_URL=database_url(HOST="127.0.0.1", PORT=way.port),
+        INGESTION_DATABASE_STATEMENT_SECONDS_MAX="1",
+        INGESTION_DIMSE_PROCESSES="1",
+    )
+    first, second = build_ct(), build_ct()
+    with command.associated() as peer:
+        assert store(peer, first).status == 0
+        way.fall_silent()
+        peer.connection.settimeout(30)
+        assert store(peer, second).status >> 8 == 0xA7  # the sender may try again
+        with command.connect() as other:
+            other.connection.settimeout(30)
+            answer = other.associate()
+            assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (2, 3, 1))
+        way.speak()
+        assert store(peer, second).status == 0
+    held = set(Receipt.objects.values_list("sop_instance_uid", flat=True))
+    assert held == {first.SOPInstanceUID, second.SOPInstanceUID}
+    assert command.stop() == 0
+    assert "Traceback" not in command.log.read_text()
+
+
 def _associations_of(process_id: int, port: int) -> set[str]:
     """Inodes of the established connections to this port that the process holds (proc(5))."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]

@@ -24,4 +24,16 @@ def test_parameters_of_the_database_url_reach_the_driver() -> None:
 def test_what_the_url_leaves_out_has_defaults(url: str) -> None:
     made = database_settings(url)
     assert made["PORT"] == 5432
-    assert made["OPTIONS"] == {"connect_timeout": 5, "application_name": "imaging-ingestion"}
+    options = made["OPTIONS"]
+    assert isinstance(options, dict)
+    assert options["connect_timeout"] == 5
+    assert options["application_name"] == "imaging-ingestion"
+    assert options["options"] == "-c statement_timeout=30s"
+
+
+def test_options_of_the_url_come_after_ours() -> None:
+    """PostgreSQL lets the last one win."""
+    made = database_settings("postgresql://db/held?options=-c%20statement_timeout%3D9s")
+    options = made["OPTIONS"]
+    assert isinstance(options, dict)
+    assert options["options"] == "-c statement_timeout=30s -c statement_timeout=9s"

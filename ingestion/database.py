@@ -1,0 +1,70 @@
+"""How long this process waits for PostgreSQL, whatever became of it.
+
+A server that dies closes its connections and is noticed. One that hangs, or a network that
+swallows what it is given, says nothing at all: `statement_timeout` takes a server that works,
+and keepalives are answered by its kernel. So each wait of the driver ends by our own clock too.
+"""
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg2 import OperationalError, extensions
+
+CONNECT_SECONDS_MAX = 5
+ANSWER_SECONDS_MAX = 3  # beyond the time that the server grants a statement
+_CONNECTING = 20  # psycopg2's CONN_STATUS_CONNECTING, which it does not export
+_EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
+
+
+def libpq_options(statement_seconds_max: int) -> dict[str, str | int]:
+    """Parameters of a connection: a lost peer is noticed, a long statement is ended."""
+    return {
+        "connect_timeout": CONNECT_SECONDS_MAX,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,  # milliseconds
+        "options": f"-c statement_timeout={statement_seconds_max}s",
+    }
+
+
+def limit_waits(statement_seconds_max: int) -> None:
+    """From now on no wait of this process for PostgreSQL lasts longer.
+
+    Beyond it the connection is closed and `OperationalError` raised.
+    """
+    seconds = statement_seconds_max + ANSWER_SECONDS_MAX
+    extensions.set_wait_callback(partial(_wait, seconds=seconds))
+
+
+@contextmanager
+def unlimited_waits(database: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let statements of this connection last as long as they need; it is closed at the end.
+
+    For a process that does nothing else meanwhile. Raises Django's `OperationalError`.
+    """
+    limiting = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    try:
+        with database.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+        yield
+    finally:
+        extensions.set_wait_callback(limiting)
+        database.close()
+
+
+def _wait(connection: extensions.connection, *, seconds: float) -> None:
+    """What psycopg2 calls to wait; whatever it raises costs the connection."""
+    is_connecting = connection.status == _CONNECTING
+    deadline = time.monotonic() + (CONNECT_SECONDS_MAX if is_connecting else seconds)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        waiting = select.poll()
+        waiting.register(connection.fileno(), _EVENTS[state])
+        left = deadline - time.monotonic()
+        if left <= 0 or not waiting.poll(left * 1000):
+            raise OperationalError("the server did not answer in time")

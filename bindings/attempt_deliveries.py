@@ -42,6 +42,9 @@ def attempt_deliveries(subscription_id: int, *, stopping: threading.Event | None
                 _send(claim, stopping or threading.Event())
         finally:
             release(claim)
+    except Subscription.DoesNotExist:
+        log.info("subscription was removed meanwhile", subscription_id=subscription_id)
+        return 0
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     return len(claim.rows)
@@ -62,7 +65,7 @@ def _send(claim: Claim, stopping: threading.Event) -> None:
             "deliveries cannot be sent", subscription_id=claim.subscription_id, why=str(error)
         )
         _record_unable(claim, left, status=error.code, detail=str(error))
-    except (DatabaseError, InterfaceError):
+    except (Subscription.DoesNotExist, DatabaseError, InterfaceError):
         raise
     except Exception as error:  # a fault of ours must not have the same rows sent for ever
         log.exception("deliveries cannot be sent", subscription_id=claim.subscription_id)

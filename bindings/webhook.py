@@ -17,7 +17,7 @@ from bindings.cloud_event import CloudEvent, binary_message, structured_message,
 from bindings.models import ContentMode, OutcomeClass, Subscription
 from bindings.subscriber_requests import Exchange, Headers, ask
 from ingestion.models import Event
-from ingestion.use_cases.describe_event import describe_event
+from ingestion.use_cases.describe_event import UntellableEvent, describe_event
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +60,10 @@ def _prepared(subscription: Subscription, owed: OwedDelivery) -> Callable[[], De
     """The send of one delivery, ready to run in a thread that knows no database."""
     try:
         event = _cloud_event(owed.event)
-    except Exception:  # one event that cannot be told must not hold up the others
-        log.exception("event cannot be described", delivery_id=str(owed.uuid))
+    except UntellableEvent as error:  # one such must not hold up the others
+        log.exception("event cannot be told", delivery_id=str(owed.uuid))
         untold = DeliveryOutcome(
-            owed.id, OutcomeClass.TRANSIENT, datetime.now(UTC), 0, "", "it cannot be described"
+            owed.id, OutcomeClass.TRANSIENT, datetime.now(UTC), 0, error.code, str(error)
         )
         return lambda: untold
     return lambda: _outcome(owed.id, _post(subscription, str(owed.uuid), event))

@@ -8,14 +8,29 @@ import zstandard
 from django.conf import settings
 
 from ingestion.domain.events import Provider, available_data, revision_data
+from ingestion.errors import IngestionError
 from ingestion.models import Event, EventType, StorageSpace
+
+
+class UntellableEvent(IngestionError):
+    """What is kept of an event does not make sense; somebody must look at it."""
+
+    code = "untellable-event"
 
 
 def describe_event(event: Event) -> dict[str, Any]:
     """The CloudEvents `data` of an event; the same on every call.
 
-    Reads `storage_space` and `revision` of the event: select them along.
+    Reads `storage_space` and `revision` of the event: select them along. Raises
+    `UntellableEvent`.
     """
+    try:
+        return _data(event)
+    except (zstandard.ZstdError, ValueError, TypeError, LookupError) as error:
+        raise UntellableEvent("what is kept of the event cannot be read") from error
+
+
+def _data(event: Event) -> dict[str, Any]:
     provider = provider_of(event.storage_space)
     if event.type == EventType.DICOM_AVAILABLE:
         return available_data(
@@ -26,7 +41,8 @@ def describe_event(event: Event) -> dict[str, Any]:
             facts=event.data,
         )
     revision = event.revision
-    assert revision is not None
+    if revision is None:
+        raise UntellableEvent("the event names no revision")
     return revision_data(
         provider,
         number=revision.number,

@@ -1,11 +1,13 @@
 """Claims: who may write what when a worker was too slow, and that a living one keeps its claim."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from bindings.attempt_deliveries import attempt_deliveries
 from bindings.binding import DeliveryOutcome
 from bindings.claims import Claim, claim_deliveries, due_subscriptions, kept_alive
 from bindings.fan_out import fan_out_events
@@ -118,3 +120,40 @@ def test_workers_beside_each_other_claim_each_delivery_once() -> None:
         worker.join()
     ids = [row.id for claim in claims for row in claim.rows]
     assert len(ids) == len(set(ids)) == 50
+
+
+def is_waited_for(table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table]
+        )
+        return cursor.fetchone() is not None
+
+
+def remove_the_subscription() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE bindings_subscription IN ACCESS EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM bindings_delivery; DELETE FROM bindings_subscription")
+    connection.close()
+
+
+def attempt(subscription_id: int) -> int:
+    try:
+        return attempt_deliveries(subscription_id)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_subscription_removed_between_claim_and_send_leaves_nothing_to_do() -> None:
+    """The pass is held in its claim until the removal is next in line."""
+    subscription = owe()
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE bindings_delivery IN ACCESS EXCLUSIVE MODE")
+            attempted = threads.submit(attempt, subscription.pk)
+            eventually(lambda: is_waited_for("bindings_delivery"))
+            removed = threads.submit(remove_the_subscription)
+            eventually(lambda: is_waited_for("bindings_subscription"))
+        removed.result(10)
+        assert attempted.result(10) == 0

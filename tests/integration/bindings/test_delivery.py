@@ -145,13 +145,18 @@ def test_poisoned_delivery_does_not_hold_up_its_neighbours(receiver: HttpReceive
     assert "1.5 s" in Delivery.objects.get(uuid=poisoned).problem
 
 
-def test_event_that_cannot_be_told_does_not_hold_up_its_neighbours(receiver: HttpReceiver) -> None:
+@pytest.mark.parametrize("broken", [{"type": "StudyRevisionEvent"}, {"data": []}])
+def test_event_that_cannot_be_told_does_not_hold_up_its_neighbours(
+    receiver: HttpReceiver, broken: dict[str, object]
+) -> None:
     owe(receiver.url, events=3, event_types=["DicomAvailableEvent", "StudyRevisionEvent"])
-    broken = Event.objects.order_by("pk")[0]
-    Event.objects.filter(pk=broken.pk).update(type="StudyRevisionEvent")  # without a revision
+    event = Event.objects.order_by("pk")[0]
+    Event.objects.filter(pk=event.pk).update(**broken)
     attempt_due_deliveries()
     assert Delivery.objects.filter(state="delivered").count() == 2
-    assert Delivery.objects.get(event=broken).state == "pending"
+    delivery = Delivery.objects.get(event=event)
+    assert delivery.state == "pending"
+    assert "untellable-event" in delivery.problem
 
 
 def test_circuit_opens_and_one_probe_closes_it(receiver: HttpReceiver) -> None:

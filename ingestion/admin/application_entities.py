@@ -20,11 +20,18 @@ class LocalApplicationEntityAdmin(ModelAdmin[LocalApplicationEntity]):
 class RemoteApplicationEntityAdmin(ModelAdmin[RemoteApplicationEntity]):
     """Peers: who may call us from where, and where we reach them."""
 
-    list_display = ("ae_title", "addresses", "destination", "is_enabled", "description")
+    list_display = (
+        "ae_title",
+        "addresses",
+        "may_call_all",
+        "destination",
+        "is_enabled",
+        "description",
+    )
     search_fields = ("ae_title", "host")
     fieldsets = (
         (None, {"fields": ("ae_title", "description", "is_enabled")}),
-        ("It calls us", {"fields": ("addresses", "may_call")}),
+        ("It calls us", {"fields": ("addresses", "may_call_all", "may_call")}),
         ("We call it", {"fields": (("host", "port"),)}),
     )
     filter_horizontal = ("may_call",)

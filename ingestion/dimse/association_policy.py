@@ -32,16 +32,17 @@ class LocalEntity:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntity:
-    """A known caller. No networks: any address; no titles: all of ours."""
+    """A known caller and the titles of ours that it may call. No networks: any address."""
 
     ae_title: str
     networks: tuple[Network, ...] = ()
     may_call: frozenset[str] = frozenset()
+    may_call_all: bool = False
 
     def may_associate(self, address: Address, called_ae_title: str) -> bool:
         """Whether it may call this title of ours from this address."""
         return (not self.networks or any(address in network for network in self.networks)) and (
-            not self.may_call or called_ae_title in self.may_call
+            self.may_call_all or called_ae_title in self.may_call
         )
 
 

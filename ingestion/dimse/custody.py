@@ -111,6 +111,7 @@ def _remote_entities() -> dict[str, tuple[RemoteEntity, ...]]:
                     if part.strip()
                 ),
                 may_call=frozenset(local.ae_title for local in row.may_call.all()),
+                may_call_all=row.may_call_all,
             ),
         )
     return dict(entities)

@@ -53,11 +53,17 @@ class RemoteApplicationEntity(models.Model):
         validators=[validate_addresses],
         help_text="Addresses or networks it may call from, by comma. Empty: any address.",
     )
+    may_call_all = models.BooleanField(
+        "may call every AE title",
+        default=False,
+        db_default=False,
+        help_text="Every AE title of ours, also those to come. Else the chosen ones alone.",
+    )
     may_call = models.ManyToManyField(
         LocalApplicationEntity,
         blank=True,
         related_name="callers",
-        help_text="AE titles of ours that it may call. Empty: all.",
+        help_text="AE titles of ours that it may call. None chosen: none.",
     )
     is_enabled = models.BooleanField(default=True)
     host = models.CharField(max_length=255, blank=True, help_text="Where we reach it.")

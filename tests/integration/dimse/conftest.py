@@ -52,7 +52,9 @@ def space(transactional_db: None, tmp_path: Path) -> StorageSpace:
     """The space behind INGEST; MODALITY may call from loopback."""
     space = make_space(backend=Backend.FILESYSTEM, options={"root": str(tmp_path / "objects")})
     LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
-    RemoteApplicationEntity.objects.create(ae_title="MODALITY", addresses="127.0.0.0/8")
+    RemoteApplicationEntity.objects.create(
+        ae_title="MODALITY", addresses="127.0.0.0/8", may_call_all=True
+    )
     return space
 
 

@@ -240,16 +240,27 @@ def test_tables_decide_and_changes_are_seen_soon(service: Service, space: Storag
 
 
 def test_caller_from_another_network_or_for_another_title_is_refused(service: Service) -> None:
-    RemoteApplicationEntity.objects.create(ae_title="FAR", addresses="10.0.0.0/8, 192.168.1.7")
+    RemoteApplicationEntity.objects.create(
+        ae_title="FAR", addresses="10.0.0.0/8, 192.168.1.7", may_call_all=True
+    )
     elsewhere = LocalApplicationEntity.objects.create(
         ae_title="ELSEWHERE", storage_space=StorageSpace.objects.get()
     )
     RemoteApplicationEntity.objects.create(ae_title="CHOOSY").may_call.add(elsewhere)
-    RemoteApplicationEntity.objects.create(ae_title="OFF", is_enabled=False)
+    RemoteApplicationEntity.objects.create(ae_title="OFF", is_enabled=False, may_call_all=True)
     assert refused(service, calling="FAR") == (1, 1, 3)
     assert refused(service, calling="CHOOSY") == (1, 1, 3)
     assert refused(service, calling="CHOOSY", called="ELSEWHERE") == (0, 0, 0)
     assert refused(service, calling="OFF") == (1, 1, 3)
+
+
+def test_caller_whose_last_title_is_taken_away_may_call_none(service: Service) -> None:
+    title = LocalApplicationEntity.objects.get(ae_title="INGEST")
+    entity = RemoteApplicationEntity.objects.create(ae_title="CHOOSY")
+    entity.may_call.add(title)
+    assert refused(service, calling="CHOOSY") == (0, 0, 0)
+    entity.may_call.clear()
+    eventually(lambda: refused(service, calling="CHOOSY") == (1, 1, 3))
 
 
 def test_any_caller_from_loopback_where_that_is_on(start_service: Start, data_path: str) -> None:

@@ -27,7 +27,7 @@ TABLES = EntityTables(
         "INGEST": LocalEntity("INGEST", SPACE),
         "CLOSED": LocalEntity("CLOSED", SPACE, accepts_new_objects=False),
     },
-    remote_entities={"MODALITY": (RemoteEntity("MODALITY"),)},
+    remote_entities={"MODALITY": (RemoteEntity("MODALITY", may_call_all=True),)},
 )
 
 

@@ -32,8 +32,15 @@ TABLES = EntityTables(
         "CLOSED": LocalEntity("CLOSED", SPACE, accepts_new_objects=False),
     },
     remote_entities={
-        "ANYWHERE": (RemoteEntity("ANYWHERE"),),
-        "CT1": (RemoteEntity("CT1", networks("10.1.2.3/32", "192.168.0.0/16", "fd00::/8")),),
+        "ANYWHERE": (RemoteEntity("ANYWHERE", may_call_all=True),),
+        "NOTHING": (RemoteEntity("NOTHING"),),
+        "CT1": (
+            RemoteEntity(
+                "CT1",
+                networks("10.1.2.3/32", "192.168.0.0/16", "fd00::/8"),
+                may_call_all=True,
+            ),
+        ),
         "TWICE": (
             RemoteEntity("TWICE", networks("10.0.0.1/32"), frozenset({"INGEST"})),
             RemoteEntity("TWICE", networks("10.0.0.2/32"), frozenset({"RESEARCH"})),
@@ -73,6 +80,7 @@ def test_known_callers_are_admitted(called: str, calling: str, address: str) -> 
         ("INGEST", "CT1", "10.1.2.4", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "TWICE", "10.0.0.2", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "ANYONE", "127.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
+        ("INGEST", "NOTHING", "10.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("CLOSED", "ANYWHERE", "10.0.0.1", Rejection.NOT_ACCEPTING),
     ],
 )

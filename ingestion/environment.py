@@ -60,7 +60,10 @@ class Limits(BaseSettings):
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
     )
     registration_batch_max: int = Field(
-        500, ge=1, le=5000, description="Receipts registered in one transaction."
+        500,
+        ge=1,
+        le=1000,  # each of their studies takes a lock of the server's shared table
+        description="Receipts registered in one transaction.",
     )
     delivery_batch_max: int = Field(
         100, ge=1, le=5000, description="Deliveries of one subscription claimed together."

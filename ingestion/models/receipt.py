@@ -75,8 +75,8 @@ class Receipt(StudyAttributes, SeriesAttributes, InstanceAttributes):
     class Meta:
         indexes = [
             models.Index(
-                fields=["storage_space", "id"],
-                name="receipt_pending",
+                fields=["id"],
+                name="receipt_pending_in_order",
                 condition=Q(outcome="pending"),
             ),
             models.Index(

@@ -43,17 +43,18 @@ CONFLICTING = {
     "study_id": "StudyID",
 }
 
+# In the order of receipt, whatever the space: a busy one holds up no other.
 CLAIM = """
 SELECT id FROM ingestion_receipt
 WHERE outcome = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= now())
-ORDER BY storage_space_id, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 LOCK = """
 SELECT id FROM ingestion_receipt
 WHERE id = ANY(%(ids)s::uuid[]) AND outcome = 'pending'
     AND (next_attempt_at IS NULL OR next_attempt_at <= now())
-ORDER BY storage_space_id, id FOR UPDATE
+ORDER BY id FOR UPDATE
 """
 
 # One registrar at a time per study, whether its row exists or not.

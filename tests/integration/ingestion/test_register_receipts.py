@@ -1,6 +1,7 @@
 """From receipts to the manifest: every outcome, counters, conflicts, events."""
 
 import threading
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -24,6 +25,7 @@ from ingestion.use_cases.register_receipts import (
     register_receipts,
     retry_receipt,
 )
+from ingestion.use_cases.registration_statements import CLAIM
 from tests.receipts import make_receipt, make_space
 
 pytestmark = pytest.mark.django_db
@@ -292,6 +294,32 @@ def test_statements_do_not_grow_with_the_batch() -> None:
         return len(queries)
 
     assert statements(1, "1.1") == statements(50, "1.2") <= 9
+
+
+def test_busy_space_does_not_hold_up_another() -> None:
+    """In the order of receipt, whichever space was made first."""
+    busy, quiet = make_space("busy"), make_space("quiet")
+    first, second, third = make_receipt(quiet), make_receipt(busy), make_receipt(quiet, sop="2")
+    for receipt_id in (first, second, third):
+        assert register_pending_receipts(limit=1) == 1
+        assert outcome(receipt_id) == Outcome.REGISTERED
+
+
+def test_claims_are_found_by_an_index_in_order() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {CLAIM}", {"limit": 10})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "receipt_pending_in_order" in plan
+    assert "Sort" not in plan
+
+
+def test_batch_is_no_larger_than_its_limit(settings: Any) -> None:
+    settings.LIMITS = settings.LIMITS.model_copy(update={"registration_batch_max": 2})
+    space = make_space()
+    for sop in ("1", "2", "3"):
+        make_receipt(space, sop=sop)
+    assert [register_pending_receipts() for _ in range(3)] == [2, 1, 0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ registered is tried again later, then shown as failed; it never holds up its nei
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,16 @@ ACCEPTED = frozenset({Outcome.REGISTERED, Outcome.MODIFIED})
 
 class Raced(Exception):
     """Another study took one of the SOP Instance UIDs between judging and writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One settled receipt. `is_known`: its SOP Instance UID had a row before."""
+
+    receipt_id: UUID
+    outcome: Outcome
+    is_known: bool
+    settles_at_once: bool
 
 
 def register_pending_receipts(*, limit: int | None = None) -> int:
@@ -108,34 +119,42 @@ def register_claimed(ids: list[str]) -> dict[UUID, Outcome]:
 
     A round for each object of an instance. Raises `Raced`; then the transaction must be undone.
     """
+    judged: list[_Judged] = []
     settled: dict[UUID, Outcome] = {}
     while left := [receipt_id for receipt_id in ids if UUID(receipt_id) not in settled]:
-        settled |= _register_round(left)
-    counts = Counter(outcome.value for outcome in settled.values())
-    if not ACCEPTED.isdisjoint(settled.values()):
-        transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
-    log.info("registered", **counts)
+        judged += _register_round(left)
+        settled = {one.receipt_id: one.outcome for one in judged}
+    _wake_who_goes_on([one for one in judged if one.outcome in ACCEPTED])
+    log.info("registered", **Counter(one.outcome.value for one in judged))
     return settled
 
 
-def _register_round(ids: list[str]) -> dict[UUID, Outcome]:
+def _wake_who_goes_on(accepted: Sequence[_Judged]) -> None:
+    """There are events to tell; studies of spaces without a quiet period are due already."""
+    if accepted:
+        transaction.on_commit(lambda: wake(Work.FAN_OUT), robust=True)
+    if any(one.settles_at_once for one in accepted):
+        transaction.on_commit(lambda: wake(Work.REVISE_STUDIES), robust=True)
+
+
+def _register_round(ids: list[str]) -> list[_Judged]:
     """Judge the first receipt of each instance, and those that repeat it, and write them."""
     with connection.cursor() as cursor:
         sql.run(cursor, sql.JUDGING, ids)
-        judged = cursor.fetchall()
-        counts = Counter(Outcome(outcome) for _, outcome, _ in judged)
+        judged = [_Judged(row[0], Outcome(row[1]), *row[2:]) for row in cursor.fetchall()]
+        counts = Counter(one.outcome for one in judged)
         accepted = sum(counts[outcome] for outcome in ACCEPTED)
         if accepted:
             sql.run(cursor, sql.WRITING, ids)
             if cursor.rowcount != accepted:
                 raise Raced
-            if any(known and outcome == Outcome.REGISTERED for _, outcome, known in judged):
+            if any(one.is_known and one.outcome == Outcome.REGISTERED for one in judged):
                 sql.run(cursor, ["recount"], ids)
         elif counts[Outcome.KEPT_FIRST] or counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["retire"], ids)
         if counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["drop_duplicate_documents"], ids)
-    return {row[0]: Outcome(row[1]) for row in judged}
+    return judged
 
 
 def _postpone(receipt_id: str, error: DatabaseError) -> dict[UUID, Outcome]:

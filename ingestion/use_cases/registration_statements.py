@@ -78,7 +78,7 @@ WITH batch AS (
     FROM ingestion_receipt r WHERE r.id = ANY($1)
     WINDOW same AS (PARTITION BY r.storage_space_id, r.sop_instance_uid ORDER BY r.id)
 ), judged AS (
-    SELECT b.id, i.id IS NOT NULL AS known, CASE
+    SELECT b.id, i.id IS NOT NULL AS known, sp.quiet_seconds = 0 AS settles_at_once, CASE
         WHEN i.id IS NULL OR i.deleted_at IS NOT NULL
             THEN CASE WHEN b.turn = 1 THEN 'registered' END
         WHEN se.series_instance_uid <> b.series_instance_uid
@@ -105,7 +105,7 @@ UPDATE ingestion_receipt r
 SET outcome = j.outcome, settled_at = now(), attempts = r.attempts + 1, next_attempt_at = NULL,
     reason = CASE WHEN j.outcome IN ('quarantined', 'kept_first') THEN j.reason ELSE '' END
 FROM judged j WHERE r.id = j.id AND j.outcome IS NOT NULL
-RETURNING r.id, r.outcome, j.known
+RETURNING r.id, r.outcome, j.known, j.settles_at_once
 """
 
 # At least a day, also where nothing shall be retained: a sender may have found the object in place

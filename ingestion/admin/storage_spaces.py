@@ -15,10 +15,14 @@ from ingestion.admin.linked_rows import RowsTable, list_link
 from ingestion.admin.unfold_admin import ModelAdmin, display
 from ingestion.errors import IngestionError, Misconfigured
 from ingestion.models import LocalApplicationEntity, StorageSpace, Study
-from ingestion.use_cases.storage_spaces import open_space_store, space_in_the_same_place
+from ingestion.use_cases.storage_spaces import (
+    loses_its_objects,
+    open_space_store,
+    space_in_the_same_place,
+)
 
 # Everything else may be a secret.
-SHOWN_OPTIONS = {"root", "bucket", "region", "region_name", "endpoint_url", "class", "addressing"}
+SHOWN_OPTIONS = {"root", "bucket", "region", "endpoint_url", "addressing_style", "BACKEND"}
 HIDDEN = "••••••••"
 
 
@@ -80,6 +84,11 @@ class StorageSpaceForm(_SpaceModelForm):
         if other is not None:
             raise ValidationError(
                 f"{other.name} keeps its objects in the same place: give another prefix."
+            )
+        if loses_its_objects(candidate):
+            raise ValidationError(
+                "Objects rest here, and the changed place does not lead to them: backend, prefix,"
+                " root, bucket and container stay. Make another space for what is to come."
             )
         return cleaned
 

@@ -1,11 +1,12 @@
 """From a storage space to the object store that keeps its bytes."""
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from django.conf import settings
 
-from ingestion.models import Backend, StorageSpace
+from ingestion.models import Backend, Instance, Outcome, Receipt, RetiredObject, StorageSpace
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
 
@@ -16,6 +17,14 @@ _PLACE_OPTIONS: dict[str, tuple[str, ...]] = {
     Backend.FILESYSTEM: ("root",),
     Backend.S3: ("endpoint_url", "bucket"),
 }
+# What holds for the life of an object. A server may get another name, and its keys change.
+_FIXED_OPTIONS: dict[str, tuple[str, ...]] = {
+    Backend.FILESYSTEM: ("root",),
+    Backend.S3: ("bucket",),
+    Backend.DJANGO_STORAGE: ("BACKEND",),
+}
+# Of django-storages' own OPTIONS: the bucket or container, and the folder inside.
+_FIXED_FOREIGN_OPTIONS = ("bucket_name", "azure_container", "container_name", "location")
 
 
 def open_space_store(space: StorageSpace) -> ObjectStore:
@@ -48,7 +57,37 @@ def space_in_the_same_place(space: StorageSpace) -> StorageSpace | None:
     return next((other for other in others if _place(other) == _place(space)), None)
 
 
+def loses_its_objects(changed: StorageSpace) -> bool:
+    """Whether a saved space holds objects that its changed place does not lead to any more."""
+    saved = StorageSpace.objects.filter(pk=changed.pk).first()
+    return saved is not None and _fixed(saved) != _fixed(changed) and _holds_objects(saved)
+
+
+def _holds_objects(space: StorageSpace) -> bool:
+    """One query for each of the ways to hold one, all by an index."""
+    undecided = Receipt.objects.filter(storage_space=space)
+    return (
+        Instance.objects.filter(storage_space=space).exists()
+        or RetiredObject.objects.filter(storage_space=space).exists()
+        or undecided.filter(outcome=Outcome.PENDING).exists()
+        or undecided.filter(outcome__in=(Outcome.QUARANTINED, Outcome.FAILED)).exists()
+    )
+
+
+def _fixed(space: StorageSpace) -> tuple[object, ...]:
+    foreign = space.options.get("OPTIONS") or {}
+    return (
+        space.backend,
+        space.prefix.rstrip("/"),
+        *_values(space.options, _FIXED_OPTIONS[space.backend]),
+        *_values(foreign, _FIXED_FOREIGN_OPTIONS),
+    )
+
+
 def _place(space: StorageSpace) -> tuple[object, ...]:
     names = _PLACE_OPTIONS.get(space.backend, sorted(space.options))
-    options = (str(space.options.get(name) or "").rstrip("/") for name in names)
-    return space.prefix.rstrip("/"), *options
+    return space.prefix.rstrip("/"), *_values(space.options, names)
+
+
+def _values(options: Mapping[str, object], names: Iterable[str]) -> Iterator[str]:
+    return (str(options.get(name) or "").rstrip("/") for name in names)

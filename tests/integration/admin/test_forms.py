@@ -13,6 +13,7 @@ from django.urls import reverse
 from ingestion.models import AccessToken, Outcome, Receipt, StorageSpace, Study
 from ingestion.models.access_token import token_digest
 from tests.integration.admin.conftest import SECRET
+from tests.receipts import make_receipt
 
 SPACE = {
     "name": "Folder",
@@ -79,6 +80,42 @@ def test_options_that_are_not_given_stay(administrator: Client, space: StorageSp
     space.refresh_from_db()
     assert space.name == "Other"
     assert (space.options["bucket"], space.options["secret_key"]) == ("other", SECRET)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prefix": "elsewhere"},
+        {"new_options": json.dumps({"bucket": "elsewhere"})},
+        {
+            "backend": "filesystem",
+            "new_options": json.dumps(
+                {"root": "/x", "bucket": None, "endpoint_url": None}
+                | {"access_key": None, "secret_key": None}
+            ),
+        },
+    ],
+    ids=["prefix", "bucket", "backend"],
+)
+def test_space_that_holds_objects_stays_where_it_is(
+    administrator: Client, space: StorageSpace, changes: dict[str, str]
+) -> None:
+    make_receipt(space)
+    fields = {"slug": "main", "name": "Main", "backend": "s3"}
+    before = (space.backend, space.prefix, space.options)
+    assert "Objects rest here" in save_space(administrator, space.pk, **(fields | changes))
+    space.refresh_from_db()
+    assert (space.backend, space.prefix, space.options) == before
+
+
+def test_space_that_holds_objects_may_get_other_keys(
+    administrator: Client, space: StorageSpace
+) -> None:
+    make_receipt(space)
+    options = json.dumps({"secret_key": "another", "endpoint_url": "http://127.0.0.1:10"})
+    save_space(administrator, space.pk, slug="main", backend="s3", new_options=options)
+    space.refresh_from_db()
+    assert space.options["secret_key"] == "another"
 
 
 def test_option_is_removed_by_null(administrator: Client, space: StorageSpace) -> None:

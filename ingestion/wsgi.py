@@ -2,7 +2,19 @@
 
 import os
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ingestion.settings")
-application = get_wsgi_application()
+
+
+def _application() -> WSGIHandler:
+    made = get_wsgi_application()
+    # Its models can be imported only now.
+    from ingestion.use_cases.clean_spools import clean_spools_at_start
+
+    clean_spools_at_start()
+    return made
+
+
+application = _application()

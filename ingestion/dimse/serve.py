@@ -22,6 +22,7 @@ from ingestion.dimse.negotiation import Openness
 from ingestion.dimse.process_group import ProcessGroup
 from ingestion.dimse.stock_path import StockAssociation
 from ingestion.dimse.upper_layer import Rejection
+from ingestion.use_cases.clean_spools import clean_spools_at_start
 from ingestion.use_cases.group_commit import GroupCommit
 
 DATA_PATHS: dict[str, type[Association] | type[StockAssociation]] = {
@@ -36,7 +37,7 @@ def serve_dimse() -> None:
     # pynetdicom logs what peers do wrong with tracebacks; we log it once, in one line.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     with open_listening_socket(environment.dimse_host, environment.dimse_port) as listening:
-        connections.close_all()  # a connection must not be shared by processes
+        clean_spools_at_start()
         ProcessGroup(
             serve_until,
             listening,

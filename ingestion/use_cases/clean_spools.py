@@ -1,11 +1,17 @@
-"""What killed processes left in the spools of this machine: removed once it is surely dead."""
+"""What killed processes left in the spools of this machine: removed once it is surely dead.
+
+A worker on another machine sees no spool of this one, so whoever spools here cleans here too.
+"""
+
+from pathlib import Path
 
 import structlog
+from django.db import DatabaseError, InterfaceError, connections
 
-from ingestion.errors import IngestionError
+from ingestion.errors import DatabaseUnavailable, IngestionError
 from ingestion.models import StorageSpace
 from ingestion.object_stores.spool import remove_stale_spool_files
-from ingestion.use_cases.storage_spaces import open_space_store
+from ingestion.use_cases.storage_spaces import space_spool_folder
 
 log = structlog.get_logger(__name__)
 
@@ -16,12 +22,36 @@ def clean_spools() -> int:
     """Remove spool files that nobody wrote to for a day. Returns how many.
 
     A space whose spool cannot be cleaned is logged and holds up no other.
+    Raises `DatabaseUnavailable`.
     """
+    try:
+        spaces = list(StorageSpace.objects.all())
+    except (DatabaseError, InterfaceError) as error:
+        raise DatabaseUnavailable("the storage spaces cannot be read") from error
+    cleaned: set[Path] = set()
     removed = 0
-    for space in StorageSpace.objects.all():
+    for space in spaces:
         try:
-            folder = open_space_store(space).spool_folder()
-            removed += remove_stale_spool_files(folder, STALE_SECONDS)
+            folder = space_spool_folder(space)
+            if folder not in cleaned:
+                cleaned.add(folder)
+                removed += remove_stale_spool_files(folder, STALE_SECONDS)
         except IngestionError as error:
             log.error("a spool cannot be cleaned", storage_space=space.slug, code=error.code)
     return removed
+
+
+def clean_spools_at_start() -> None:
+    """Clean before this process takes work; without a database it takes work all the same.
+
+    Leaves no connection open: forks may follow.
+    """
+    try:
+        removed = clean_spools()
+    except DatabaseUnavailable as error:
+        log.warning("spools are cleaned another time", code=error.code, reason=str(error))
+    else:
+        if removed:
+            log.info("spools were cleaned", files=removed)
+    finally:
+        connections.close_all()

@@ -42,6 +42,16 @@ def open_space_store(space: StorageSpace) -> ObjectStore:
     return known[1]
 
 
+def space_spool_folder(space: StorageSpace) -> Path:
+    """Where objects for a space are spooled; contacts no server and makes no client of one.
+
+    Raises `Misconfigured`, `ObjectStoreUnavailable`.
+    """
+    if space.backend == Backend.FILESYSTEM:
+        return open_space_store(space).spool_folder()
+    return spool_folder()
+
+
 def spool_folder() -> Path:
     """Where objects are spooled whose store has no local disk."""
     environment = settings.ENVIRONMENT

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from ingestion.models import Receipt, StorageSpace
+from ingestion.use_cases.storage_spaces import open_space_store
 from tests.builders import build_ct, data_set_bytes
 from tests.eventually import eventually
 from tests.integration.dimse.conftest import store
@@ -127,6 +128,18 @@ def test_stop_signal_lets_an_association_finish(
     assert command.process.wait(20) == 0
     assert Receipt.objects.get().sop_instance_uid == dataset.SOPInstanceUID
     assert "Traceback" not in command.log.read_text()
+
+
+def test_leftovers_of_killed_processes_go_at_the_start(
+    commands: ExitStack, tmp_path: Path, space: StorageSpace
+) -> None:
+    stale = open_space_store(space).spool_folder() / ".incoming-stale"
+    stale.touch()
+    os.utime(stale, (0, 0))
+    command = start(commands, tmp_path)
+    command.associated().connection.close()
+    assert not stale.exists()
+    assert command.stop() == 0
 
 
 def test_association_that_does_not_finish_is_aborted(commands: ExitStack, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from ingestion.models import StorageSpace
 from ingestion.object_stores.spool import Spool
 from ingestion.use_cases.clean_spools import STALE_SECONDS, clean_spools
 from ingestion.use_cases.storage_spaces import open_space_store
+from tests.integration.dicomweb.web_process import running_web
 from tests.receipts import make_space
 
 
@@ -28,8 +31,21 @@ def test_space_without_a_store_keeps_no_other_from_being_cleaned(
     make_space("a", options={})
     make_space("z", options={"root": str(tmp_path / "file" / "below")})
     folder = open_space_store(folder_space).spool_folder()
+    stale = stale_file(folder)
+    assert clean_spools() == 1
+    assert not stale.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_web_cleans_when_it_starts(folder_space: StorageSpace, tmp_path: Path) -> None:
+    """No worker may run on its machine."""
+    stale = stale_file(open_space_store(folder_space).spool_folder())
+    with running_web(tmp_path):
+        assert not stale.exists()
+
+
+def stale_file(folder: Path) -> Path:
     stale = folder / ".incoming-stale"
     stale.touch()
     os.utime(stale, (0, 0))
-    assert clean_spools() == 1
-    assert not stale.exists()
+    return stale

@@ -25,6 +25,7 @@ from ingestion.errors import (
     NotPermitted,
     ObjectMissing,
     OutOfSpace,
+    RequestTooSlow,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -40,6 +41,7 @@ STATUS: dict[type[IngestionError], int] = {
     InvalidInstance: 409,
     InvalidRequest: 400,
     NotAcceptable: 406,
+    RequestTooSlow: 408,
     UnsupportedMediaType: 415,
     LimitExceeded: 413,
     NotAuthenticated: 401,

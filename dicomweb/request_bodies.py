@@ -10,10 +10,9 @@ from typing import Protocol
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
-from ingestion.errors import InvalidMultipart, LimitExceeded
+from ingestion.errors import InvalidMultipart, InvalidRequest, LimitExceeded, RequestTooSlow
 
 READ_BYTES = 256 * 1024
-DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 
 # A reset connection is an OSError; broken chunks have a tree of the server's own.
 _BROKEN = (OSError, ParseException)
@@ -26,8 +25,9 @@ class _Stream(Protocol):
 class RequestBody:
     """Reads a body to its end.
 
-    Raises `LimitExceeded` when it grows beyond the limit, `InvalidMultipart` when the client
-    is gone before it was complete, but only after everything that had arrived was read.
+    Raises `LimitExceeded` when it grows beyond the limit. When the client is gone before the
+    body was complete, or too slow, it raises `InvalidMultipart` or `RequestTooSlow`, but only
+    after everything that had arrived was read.
     """
 
     def __init__(self, stream: _Stream, *, length: int | None, bytes_max: int) -> None:
@@ -46,9 +46,7 @@ class RequestBody:
             size = min(size, self._length - self._count)
         received = self._received(size) if size else b""
         if not received and self._broken_by is not None:
-            raise InvalidMultipart(
-                f"the body was cut off after {self._count} bytes ({type(self._broken_by).__name__})"
-            ) from self._broken_by
+            raise self._cut_off(self._broken_by) from self._broken_by
         self._count += len(received)
         if not received and self._length is not None and self._count < self._length:
             raise InvalidMultipart(f"the body ends after {self._count} of {self._length} bytes")
@@ -65,6 +63,12 @@ class RequestBody:
             self._broken_by = error
             return self._received(size)
 
+    def _cut_off(self, error: Exception) -> InvalidRequest:
+        if isinstance(error, TimeoutError):
+            return RequestTooSlow(f"the client sent {self._count} bytes of the body and then none")
+        name = type(error).__name__
+        return InvalidMultipart(f"the body was cut off after {self._count} bytes ({name})")
+
     def _check(self, size_bytes: int) -> None:
         if size_bytes > self._bytes_max:
             raise LimitExceeded(f"the request has more than request_bytes_max = {self._bytes_max}")
@@ -78,19 +82,3 @@ def request_body(request: HttpRequest, *, bytes_max: int) -> RequestBody:
     if length is None and not environ.get("wsgi.input_terminated"):
         length = 0
     return RequestBody(environ["wsgi.input"], length=length, bytes_max=bytes_max)
-
-
-def discard_body(request: HttpRequest) -> None:
-    """Read on after a refusal, so that the client has sent its body and reads the answer.
-
-    Only up to `DISCARDED_BYTES_MAX`; whoever sends more finds the connection closed.
-    """
-    if not request.META.get("wsgi.input_terminated"):
-        return
-    stream: _Stream = request.META["wsgi.input"]
-    left = DISCARDED_BYTES_MAX
-    try:
-        while left > 0 and (received := stream.read(READ_BYTES)):
-            left -= len(received)
-    except _BROKEN:
-        return

@@ -6,12 +6,10 @@ kept: they are durable, and sending them again is harmless.
 
 import uuid
 from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -19,7 +17,7 @@ from rest_framework.request import Request
 from dicomweb.media_types import MediaType, parse_media_type
 from dicomweb.multipart import MultipartReader, Part
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, DICOM_XML
-from dicomweb.request_bodies import READ_BYTES, RequestBody, discard_body, request_body
+from dicomweb.request_bodies import READ_BYTES, RequestBody, request_body
 from dicomweb.spaces import storable_space
 from dicomweb.store_response import store_response, store_status
 from dicomweb.store_session import StoreReport, StoreSession
@@ -63,14 +61,6 @@ class StoreTransaction(StudiesTransaction):
             status=store_status(report),
             content_type=choice.representation.content_type,
         )
-
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> Any:
-        """A refusal reaches the client only once its body is off its hands."""
-        if request.method == "POST" and response.status_code >= HTTPStatus.BAD_REQUEST:
-            discard_body(request._request)
-        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def _store_all(session: StoreSession, parts: Iterator[Part]) -> StoreReport:

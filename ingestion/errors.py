@@ -15,6 +15,7 @@
     ├── InvalidRequest                  a query, a header or a body that cannot be understood
     │   ├── InvalidQuery
     │   ├── InvalidMultipart
+    │   ├── RequestTooSlow
     │   ├── NotAcceptable
     │   └── UnsupportedMediaType
     ├── NotFound
@@ -126,6 +127,13 @@ class InvalidMultipart(InvalidRequest):
     """A multipart body that breaks RFC 2046 or ends before it should."""
 
     code = "invalid-multipart"
+
+
+class RequestTooSlow(InvalidRequest):
+    """The client was silent for too long while its body was read (RFC 9110 15.5.9)."""
+
+    code = "request-too-slow"
+    retryable = True
 
 
 class NotAcceptable(InvalidRequest):

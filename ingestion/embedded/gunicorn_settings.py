@@ -9,9 +9,9 @@ from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the workers' heartbeat, not a file of ours
 
-worker_class = "gthread"
+worker_class = "ingestion.embedded.web_worker.WebWorker"
 workers = 2
-threads = 8
+threads = 16  # most of them wait: for a disk, the database, a slow client
 # Loaded once and shared; connections and clients are made per process, on first use.
 preload_app = True
 timeout = 60

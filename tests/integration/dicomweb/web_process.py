@@ -36,8 +36,8 @@ class RunningWeb:
 
 
 @contextmanager
-def running_web(folder: Path) -> Iterator[RunningWeb]:
-    """Serve the test's database; ends the process it started."""
+def running_web(folder: Path, *arguments: str) -> Iterator[RunningWeb]:
+    """Serve the test's database; ends the process it started. `arguments` go to gunicorn."""
     port = _free_port()
     base = f"http://127.0.0.1:{port}"
     with (folder / "web.log").open("wb") as output:
@@ -47,6 +47,7 @@ def running_web(folder: Path) -> Iterator[RunningWeb]:
                 *("-m", "gunicorn", "ingestion.wsgi:application"),
                 *("-c", "python:ingestion.embedded.gunicorn_settings"),
                 *("--bind", f"127.0.0.1:{port}"),
+                *arguments,
             ],
             cwd=REPOSITORY,
             env=os.environ | {"INGESTION_DATABASE_URL": _database_url()},

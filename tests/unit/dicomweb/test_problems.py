@@ -18,6 +18,7 @@ EXPECTED = {
     errors.InvalidQuery: 400,
     errors.InvalidMultipart: 400,
     errors.NotAcceptable: 406,
+    errors.RequestTooSlow: 408,
     errors.UnsupportedMediaType: 415,
     errors.NotFound: 404,
     errors.NotAuthenticated: 401,

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from dicomweb.request_bodies import RequestBody, request_body
-from ingestion.errors import InvalidMultipart, LimitExceeded
+from ingestion.errors import InvalidMultipart, LimitExceeded, RequestTooSlow
 
 
 class Broken:
@@ -65,12 +65,19 @@ def test_a_body_of_unknown_length_is_limited_while_it_grows() -> None:
 
 @pytest.mark.parametrize("is_forgiving", [True, False])
 @pytest.mark.parametrize(
-    "error", [NoMoreData(), InvalidChunkSize(b"x"), ConnectionResetError(), TimeoutError()]
+    "error", [NoMoreData(), InvalidChunkSize(b"x"), ConnectionResetError()]
 )
 def test_a_body_that_breaks_off_is_refused(error: Exception, is_forgiving: bool) -> None:
     stream = Broken(error, is_forgiving=is_forgiving)
     with pytest.raises(InvalidMultipart, match="cut off after 0 bytes"):
         RequestBody(stream, length=None, bytes_max=99).read(3)
+
+
+def test_a_body_that_a_client_does_not_go_on_with_is_told_so() -> None:
+    body = RequestBody(Broken(TimeoutError(), arrived=b"123"), length=None, bytes_max=99)
+    assert body.read(3) == b"123"
+    with pytest.raises(RequestTooSlow, match="3 bytes"):
+        body.read(3)
 
 
 @pytest.mark.parametrize("length", [None, 50])

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from dicomweb.media_types import MediaType, parse_media_type
 from dicomweb.multipart import MultipartReader, Part
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, DICOM_XML
+from dicomweb.peers import peer_address
 from dicomweb.request_bodies import READ_BYTES, RequestBody, request_body
 from dicomweb.spaces import storable_space
 from dicomweb.store_response import store_response, store_status
@@ -132,5 +133,5 @@ def _sender(request: HttpRequest, principal: str) -> Sender:
         kind=SenderKind.STOW,
         conversation_id=request.META.get("ingestion.request_id", uuid.uuid4().hex),
         principal=principal,
-        peer_address=request.META.get("REMOTE_ADDR", ""),
+        peer_address=peer_address(request),
     )

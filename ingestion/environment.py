@@ -90,7 +90,7 @@ class Environment(BaseSettings):
     )
     trust_forwarded_headers: bool = Field(
         default=False,
-        description="Take scheme and host from X-Forwarded-*; only behind a proxy of yours.",
+        description="Take scheme, host, client from X-Forwarded-*; only behind a proxy of yours.",
     )
     csrf_trusted_origins: str = Field("", description="Origins that may post to the admin.")
     https_only: bool = Field(

@@ -92,7 +92,7 @@ def test_every_answer_may_be_read_by_other_origins(web: WebClient, path: str, st
     assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
     exposed = set(response["Access-Control-Expose-Headers"].split(", "))
     assert {"Content-Type", "Content-Length", "Content-Range", "ETag", "Location", "Warning",
-            "Content-Location"} <= exposed  # fmt: skip
+            "Content-Location", "Retry-After", "X-Request-ID"} <= exposed  # fmt: skip
 
 
 def test_refusals_may_be_read_by_other_origins_too() -> None:

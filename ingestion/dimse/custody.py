@@ -64,7 +64,8 @@ class IncomingObject:
 
     def keep(self) -> None:
         """Check, store durably, commit the receipt. Raises `IngestionError`."""
-        self._group_commit.commit(self._instance.store())
+        stored = self._instance.store(borrow_database=self._group_commit.borrow)
+        self._group_commit.commit(stored)
 
     def discard(self) -> None:
         """Remove what is still spooled. A repeat is fine."""

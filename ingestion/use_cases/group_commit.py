@@ -6,11 +6,13 @@ the more there are, the more share a commit.
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ingestion.errors import DatabaseUnavailable, IngestionError, MalformedDataSet
 from ingestion.use_cases.commit_receipts import insert_receipts
@@ -39,6 +41,12 @@ class GroupCommit:
         if ticket.error is not None:
             raise ticket.error
         wake(Work.REGISTER_RECEIPTS)
+
+    @contextmanager
+    def borrow(self) -> Iterator[BaseDatabaseWrapper]:
+        """The connection, while nobody commits: for a statement or two, in no transaction."""
+        with self._leading:
+            yield self._database
 
     def close(self) -> None:
         """End the connection. A later commit opens it again."""

@@ -4,10 +4,13 @@ A sender may bring the same bytes back at the moment of removal. The row of the 
 object decides: whoever locks it first wins, and the other sees what was done.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 
 from ingestion.errors import DatabaseUnavailable, IngestionError, ObjectMissing
@@ -15,24 +18,41 @@ from ingestion.models import HeaderDocument, Instance, Outcome, Receipt, Retired
 from ingestion.object_stores.protocol import ObjectStore, StoredObject
 from ingestion.use_cases.storage_spaces import open_space_store
 
+BorrowDatabase = Callable[[], AbstractContextManager[BaseDatabaseWrapper]]
+
 log = structlog.get_logger(__name__)
 
-GRACE = timedelta(days=1)
+# An object that is found in place is not removed before its receipt can be committed.
+POSTPONE_REMOVAL = f"""
+UPDATE {RetiredObject._meta.db_table} SET removable_at = now() + interval '1 day'
+WHERE storage_space_id = %s AND sop_instance_uid = %s AND location = %s
+"""  # noqa: S608  # constants
 REPEAT_AFTER = timedelta(hours=1)
 
 
+@contextmanager
+def own_database() -> Iterator[BaseDatabaseWrapper]:
+    """The connection of this thread, which stays open until its request or task has ended."""
+    yield connection
+
+
 def keep_existing_object(
-    space: StorageSpace, store: ObjectStore, sop_instance_uid: str, stored: StoredObject
+    space: StorageSpace,
+    store: ObjectStore,
+    sop_instance_uid: str,
+    *,
+    stored: StoredObject,
+    borrow_database: BorrowDatabase = own_database,
 ) -> bool:
     """Make sure that an object found in place stays. False: it is gone, put it again.
 
     Raises `DatabaseUnavailable`.
     """
     try:
-        _leave_broken_connection()
-        RetiredObject.objects.filter(
-            storage_space=space, sop_instance_uid=sop_instance_uid, location=stored.location
-        ).update(removable_at=Now() + GRACE)
+        with borrow_database() as database:
+            _leave_broken_connection(database)
+            with database.cursor() as cursor:
+                cursor.execute(POSTPONE_REMOVAL, [space.pk, sop_instance_uid, stored.location])
     except (DatabaseError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     try:
@@ -53,10 +73,10 @@ def remove_retired_objects(*, limit: int = 500) -> int:
     return settled
 
 
-def _leave_broken_connection() -> None:
-    """Threads of associations have no request whose begin would check their connection."""
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
+def _leave_broken_connection(database: BaseDatabaseWrapper) -> None:
+    """Associations have no request whose begin would check the connection."""
+    if not database.in_atomic_block:
+        database.close_if_unusable_or_obsolete()
 
 
 def _settle_next() -> bool:

@@ -35,7 +35,7 @@ from ingestion.errors import (
 from ingestion.models import SenderKind, StorageSpace
 from ingestion.object_stores.protocol import StoredObject
 from ingestion.object_stores.spool import Spool
-from ingestion.use_cases.retain_objects import keep_existing_object
+from ingestion.use_cases.retain_objects import BorrowDatabase, keep_existing_object, own_database
 from ingestion.use_cases.storage_spaces import open_space_store
 
 PREAMBLE_AND_PREFIX_BYTES = 132
@@ -166,10 +166,13 @@ class IncomingInstance:
         self._spool.hash_from(len(encoded))
         self._meta = meta
 
-    def store(self, *, study_instance_uid: str = "") -> StoredInstance:
+    def store(
+        self, *, study_instance_uid: str = "", borrow_database: BorrowDatabase = own_database
+    ) -> StoredInstance:
         """Check the object and make it durable; the receipt is still to be committed.
 
         With `study_instance_uid`, an object of another study raises `StudyMismatch`.
+        A database is borrowed only for an object that rests there already.
         Raises `InvalidInstance` and its kinds, `LimitExceeded`, `OutOfSpace`,
         `ObjectStoreUnavailable`.
         """
@@ -184,7 +187,7 @@ class IncomingInstance:
         _check_identifiers(meta, header.attributes, study_instance_uid)
         data_set_offset = self._ensure_file_meta(meta, header)
         sha256 = self._spool.sha256(data_set_offset)
-        stored = self._put(header.attributes, sha256)
+        stored = self._put(header.attributes, sha256, borrow_database=borrow_database)
         return StoredInstance(
             receipt_id=new_receipt_id(),
             storage_space_id=self._space.pk,
@@ -235,7 +238,9 @@ class IncomingInstance:
                 self._spool.write(bare.read_at(offset, COPY_BYTES))
         return len(encoded)
 
-    def _put(self, attributes: IndexedAttributes, sha256: bytes) -> StoredObject:
+    def _put(
+        self, attributes: IndexedAttributes, sha256: bytes, *, borrow_database: BorrowDatabase
+    ) -> StoredObject:
         key = object_key(
             study_instance_uid=attributes.study_instance_uid,
             series_instance_uid=attributes.series_instance_uid,
@@ -244,7 +249,11 @@ class IncomingInstance:
         )
         stored = self._store.put(key, self._spool)
         while not stored.created and not keep_existing_object(
-            self._space, self._store, attributes.sop_instance_uid, stored
+            self._space,
+            self._store,
+            attributes.sop_instance_uid,
+            stored=stored,
+            borrow_database=borrow_database,
         ):
             stored = self._store.put(key, self._spool)
         return stored

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,26 @@ def test_database_connection_cut_between_instances_is_not_noticed(service: Servi
             )
         assert store(peer, build_ct()).status == 0
     assert Receipt.objects.count() == 2
+
+
+def test_associations_keep_no_connection_to_the_database_each(service: Service) -> None:
+    """Hundreds of peers that send again what is held would exhaust the server."""
+    dataset = build_ct()
+    with associated(service) as peer:
+        assert store(peer, dataset).status == 0
+    before = _database_sessions()
+    with ExitStack() as stack:
+        for _ in range(5):
+            peer = stack.enter_context(associated(service))
+            assert store(peer, dataset).status == 0
+        assert _database_sessions() == before
+    assert len(service.stored_files()) == 1
+
+
+def _database_sessions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
 
 
 # --- policy, from the tables

@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -52,9 +53,8 @@ class Command(BaseCommand):
         if options["jobs"] < 1:
             raise CommandError("--jobs must be at least 1", returncode=CANNOT_WORK)
         report = options["report"] or _default_report()
-        logging.getLogger("ingestion").setLevel(logging.WARNING)  # the progress tells the rest
         try:
-            with _Stop() as stop:
+            with _quiet(), _Stop() as stop:
                 counts = _import(
                     space, options["path"], jobs=options["jobs"], report=report, stop=stop
                 )
@@ -65,6 +65,18 @@ class Command(BaseCommand):
             sys.exit(INTERRUPTED)
         if any(result is FileResult.REFUSED for result, _ in counts):
             sys.exit(SOMETHING_REFUSED)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the progress tell what the log would."""
+    logger = logging.getLogger("ingestion")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Stop:

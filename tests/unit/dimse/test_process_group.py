@@ -39,7 +39,7 @@ class Group:
 
     def __init__(self, folder: Path, behaviour: str, drain_seconds: float = 5) -> None:
         self.output = folder / "output"
-        with self.output.open("wb") as output:
+        with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, behaviour, str(drain_seconds)],
                 stdout=output,

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "ingestion.observability.RequestLogMiddleware",
+    "ingestion.health.ProbeMiddleware",
     "dicomweb.cross_origin.CrossOriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -46,6 +46,26 @@ def test_process_that_answers_lives(client: Client) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "web-7f9c.pods", "not a host"])
+def test_probes_may_name_any_host(client: Client, path: str, host: str) -> None:
+    """Orchestrators ask by the address of the moment."""
+    response = client.get(path, HTTP_HOST=host)
+    assert response.status_code == 200
+    assert host not in response.content.decode()
+    assert "Content-Length" in response
+
+
+@pytest.mark.parametrize("path", ["/", "/dicomweb/studies", "/admin/", "/health/", "/health/x"])
+def test_all_else_is_for_our_hosts(client: Client, path: str) -> None:
+    assert client.get(path, HTTP_HOST="10.1.2.3").status_code == 400
+
+
+def test_metrics_for_others_are_for_our_hosts(client: Client) -> None:
+    response = client.get("/metrics", HTTP_HOST="10.1.2.3", REMOTE_ADDR="192.0.2.1")
+    assert response.status_code == 400
+
+
 def test_working_installation_is_ready(client: Client, tmp_path: Path) -> None:
     make_space(options={"root": str(tmp_path / "objects")})
     response = client.get("/health/ready")

@@ -33,7 +33,7 @@ class Limits(BaseSettings):
     )
     parts_max: int = Field(20_000, ge=1, description="Parts of one STOW-RS request.")
     header_bytes_max: int = Field(
-        32 * MIB, ge=KIB, description="Bytes of a data set up to Pixel Data."
+        32 * MIB, ge=64 * KIB, description="Bytes of a data set up to Pixel Data."
     )
     sequence_depth_max: int = Field(64, ge=1, le=200, description="Nesting of sequences.")
     header_elements_max: int = Field(

@@ -12,6 +12,7 @@
     │   ├── UnsupportedSOPClass
     │   └── UnsupportedTransferSyntax
     ├── LimitExceeded                   a limit of `environment.py` was hit
+    │   └── ObjectTooComplex            by the object's own structure: a repeat cannot help
     ├── InvalidRequest                  a query, a header or a body that cannot be understood
     │   ├── InvalidQuery
     │   ├── InvalidMultipart
@@ -109,6 +110,12 @@ class LimitExceeded(IngestionError):
     """A limit of `environment.py` was hit; the message names it and its value."""
 
     code = "limit-exceeded"
+
+
+class ObjectTooComplex(LimitExceeded):
+    """The data set is nested, long or inflates beyond what is read of any; so it will always be."""
+
+    code = "object-too-complex"
 
 
 class InvalidRequest(IngestionError):

@@ -35,7 +35,7 @@ def read_header(
 ) -> Header:
     """Return the header of a complete data set.
 
-    Raises TruncatedDataSet, MalformedDataSet, LimitExceeded, MissingIdentifier or
+    Raises TruncatedDataSet, MalformedDataSet, ObjectTooComplex, MissingIdentifier or
     InvalidIdentifier, and nothing else, however broken the bytes are.
     """
     syntax = transfer_syntax(transfer_syntax_uid)

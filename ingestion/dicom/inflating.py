@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from ingestion.errors import LimitExceeded, MalformedDataSet, TruncatedDataSet
+from ingestion.errors import MalformedDataSet, ObjectTooComplex, TruncatedDataSet
 
 _READ_BYTES = 1 << 16
 _INFLATED_CHUNK_BYTES = 1 << 20
@@ -32,7 +32,7 @@ class InflatingReader:
     def __init__(self, reader: DataSetReader, inflated_bytes_max: int) -> None:
         """Inflate once to learn the size.
 
-        Raises LimitExceeded beyond `inflated_bytes_max`, MalformedDataSet, TruncatedDataSet.
+        Raises ObjectTooComplex beyond `inflated_bytes_max`, MalformedDataSet, TruncatedDataSet.
         """
         self._reader = reader
         self._buffer = b""
@@ -41,7 +41,7 @@ class InflatingReader:
         for chunk in self._inflated():
             self.size_bytes += len(chunk)
             if self.size_bytes > inflated_bytes_max:
-                raise LimitExceeded(f"data set inflates to more than {inflated_bytes_max} bytes")
+                raise ObjectTooComplex(f"data set inflates to more than {inflated_bytes_max} bytes")
         self._chunks = self._inflated()
 
     def read_at(self, offset: int, length: int) -> bytes:

@@ -13,7 +13,7 @@ from ingestion.dicom.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     transfer_syntax,
 )
-from ingestion.errors import LimitExceeded, MalformedDataSet, NotDicom
+from ingestion.errors import MalformedDataSet, NotDicom, ObjectTooComplex
 
 IMPLEMENTATION_CLASS_UID = "2.25.306296393459513183569469396756406789336"
 IMPLEMENTATION_VERSION_NAME = "IMG_INGEST_1"
@@ -44,7 +44,7 @@ def read_file_meta(prefix: bytes | memoryview) -> FileMeta | None:
     """Return what stands before the data set, or None when `prefix` must be longer to tell.
 
     At the end of an object None means that it was cut off. Without a transfer syntax in the file
-    it is guessed from the first element. Raises NotDicom, MalformedDataSet, LimitExceeded.
+    it is guessed from the first element. Raises NotDicom, MalformedDataSet, ObjectTooComplex.
     """
     head = bytes(prefix[:FILE_META_BYTES_MAX])
     if head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == _PREFIX:
@@ -56,7 +56,7 @@ def read_file_meta(prefix: bytes | memoryview) -> FileMeta | None:
     else:
         meta = FileMeta(0, _guess_transfer_syntax(head, 0), "", "", "")
     if meta is None and len(head) == FILE_META_BYTES_MAX:
-        raise LimitExceeded(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
+        raise ObjectTooComplex(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
     return meta
 
 
@@ -121,7 +121,7 @@ def _read_element(head: bytes, position: int) -> tuple[int, bytes, int] | None:
     if length == _UNDEFINED_LENGTH:
         raise MalformedDataSet("file meta information has an element of undefined length")
     if length > FILE_META_BYTES_MAX:
-        raise LimitExceeded(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
+        raise ObjectTooComplex(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
     if len(head) < start + length:
         return None
     return number, head[start : start + length], start + length

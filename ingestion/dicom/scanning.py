@@ -14,7 +14,7 @@ from ingestion.dicom.elements import ElementKind, Encoding, Treatment
 from ingestion.dicom.inflating import DataSetReader
 from ingestion.dicom.json_values import BINARY_WORD_BYTES, bulk_data, sequence
 from ingestion.dicom.window import Window
-from ingestion.errors import LimitExceeded, MalformedDataSet, TruncatedDataSet
+from ingestion.errors import MalformedDataSet, ObjectTooComplex, TruncatedDataSet
 
 FRAGMENTS_MAX = 1_000_000
 INLINE_TEXT_BYTES_MAX = 1 << 20
@@ -25,7 +25,7 @@ _PIXEL_REPRESENTATION_AHEAD = b"\x28\x00\x03\x01\x02\x00\x00\x00"
 
 @dataclass(frozen=True, slots=True)
 class HeaderLimits:
-    """How much of an object is read before it is refused with LimitExceeded.
+    """How much of an object is read before it is refused with ObjectTooComplex.
 
     `inline_value_bytes_max` refuses nothing: longer binary values are told as bulk data.
     """
@@ -104,7 +104,7 @@ class DataSetScanner:
         """Return the whole data set.
 
         Whether VRs are there is decided by the first element, as some files say the wrong thing.
-        Raises TruncatedDataSet, MalformedDataSet, LimitExceeded.
+        Raises TruncatedDataSet, MalformedDataSet, ObjectTooComplex.
         """
         head = self._window.peek(8)
         if len(head) == 8:
@@ -119,7 +119,9 @@ class DataSetScanner:
         while True:
             self._read_plain_elements(data_set, end)
             if self._elements > self._limits.elements_max:
-                raise LimitExceeded(f"data set has more than {self._limits.elements_max} elements")
+                raise ObjectTooComplex(
+                    f"data set has more than {self._limits.elements_max} elements"
+                )
             if self._window.offset >= end:
                 return False
             if self._read_element(data_set, end):
@@ -279,7 +281,7 @@ class DataSetScanner:
             if window.offset + length > end:
                 raise TruncatedDataSet("a fragment declares more bytes than the object has left")
             window.skip_to(window.offset + length)
-        raise LimitExceeded(f"Pixel Data has more than {FRAGMENTS_MAX} fragments")
+        raise ObjectTooComplex(f"Pixel Data has more than {FRAGMENTS_MAX} fragments")
 
     def _read_item_header(self, encoding: Encoding, end: int) -> tuple[int, int]:
         header = self._window.peek(8)
@@ -291,7 +293,7 @@ class DataSetScanner:
 
     def _read_sequence(self, data_set: DataSet, element: _Element, *, end: int) -> str:
         if data_set.depth >= self._limits.depth_max:
-            raise LimitExceeded(f"sequences are nested deeper than {self._limits.depth_max}")
+            raise ObjectTooComplex(f"sequences are nested deeper than {self._limits.depth_max}")
         stop = end if element.is_undefined_length else element.start + element.length
         items: list[str] = []
         while self._window.offset < stop:

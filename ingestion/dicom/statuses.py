@@ -21,7 +21,9 @@ _C_STORE: dict[type[errors.IngestionError], int] = {
     errors.IdentifierMismatch: DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
     errors.UnsupportedSOPClass: SOP_CLASS_NOT_SUPPORTED,
     errors.UnsupportedTransferSyntax: TRANSFER_SYNTAX_NOT_SUPPORTED,
+    # Table B.2-1 has A7xx for resources, which more of helps; structure is not understood.
     errors.LimitExceeded: OUT_OF_RESOURCES,
+    errors.ObjectTooComplex: CANNOT_UNDERSTAND,
     errors.InvalidRequest: CANNOT_UNDERSTAND,
     errors.NotAuthenticated: NOT_AUTHORIZED,
     errors.NotPermitted: NOT_AUTHORIZED,

@@ -1,7 +1,7 @@
 """A moving view of a data set's bytes: read once, forwards, and only where they are needed."""
 
 from ingestion.dicom.inflating import DataSetReader
-from ingestion.errors import LimitExceeded, TruncatedDataSet
+from ingestion.errors import ObjectTooComplex, TruncatedDataSet
 
 _FIRST_READ_BYTES = 1 << 16
 _READ_BYTES = 1 << 14
@@ -26,7 +26,7 @@ class Window:
     def __init__(self, reader: DataSetReader, passed_bytes_max: int) -> None:
         """Read the beginning of the data set.
 
-        LimitExceeded is raised when more than `passed_bytes_max` are read and not skipped.
+        ObjectTooComplex is raised when more than `passed_bytes_max` are read and not skipped.
         """
         self._reader = reader
         self._passed_bytes = 0
@@ -78,5 +78,5 @@ class Window:
         if self._passed_bytes > self._passed_bytes_max:
             raise self._limit_exceeded()
 
-    def _limit_exceeded(self) -> LimitExceeded:
-        return LimitExceeded(f"the header exceeds {self._passed_bytes_max} bytes")
+    def _limit_exceeded(self) -> ObjectTooComplex:
+        return ObjectTooComplex(f"the header exceeds {self._passed_bytes_max} bytes")

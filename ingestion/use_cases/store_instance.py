@@ -24,9 +24,9 @@ from ingestion.domain.receipt_ids import new_receipt_id
 from ingestion.domain.storage_keys import object_key
 from ingestion.errors import (
     IdentifierMismatch,
-    LimitExceeded,
     NotDicom,
     NotPermitted,
+    ObjectTooComplex,
     OutOfSpace,
     StudyMismatch,
     TruncatedDataSet,
@@ -207,7 +207,7 @@ class IncomingInstance:
         if meta is not None:
             self._spool.hash_from(meta.data_set_offset)
         elif self._spool.size_bytes >= FILE_META_BYTES_MAX:
-            raise LimitExceeded(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
+            raise ObjectTooComplex(f"file meta information exceeds {FILE_META_BYTES_MAX} bytes")
         return meta
 
     def _complete_meta(self) -> FileMeta:

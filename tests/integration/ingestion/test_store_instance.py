@@ -14,6 +14,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from ingestion.dicom.statuses import c_store_status
 from ingestion.errors import (
     IdentifierMismatch,
     InvalidInstance,
@@ -148,18 +149,18 @@ def test_same_data_set_with_other_file_meta_is_a_duplicate(folder_space: Storage
 
 
 @pytest.mark.parametrize(
-    "limit",
+    ("limit", "status"),
     [
-        {"header_bytes_max": 100_000},
-        {"header_elements_max": 100},
-        {"sequence_depth_max": 1},
-        {"inflated_bytes_max": 1024},
-        {"instance_bytes_max": 4096},
+        ({"header_bytes_max": 100_000}, 0xC000),  # sending it again cannot help
+        ({"header_elements_max": 100}, 0xC000),
+        ({"sequence_depth_max": 1}, 0xC000),
+        ({"inflated_bytes_max": 1024}, 0xC000),
+        ({"instance_bytes_max": 4096}, 0xA700),
     ],
     ids=str,
 )
 def test_each_limit_of_the_environment_is_applied(
-    folder_space: StorageSpace, settings: Any, limit: dict[str, int]
+    folder_space: StorageSpace, settings: Any, limit: dict[str, int], status: int
 ) -> None:
     inner = Dataset()
     inner.add_new(0x00081140, "SQ", [Dataset()])
@@ -175,8 +176,9 @@ def test_each_limit_of_the_environment_is_applied(
     content = part10_bytes(build_ct(transfer_syntax_uid=syntax, extra=extra))
     store_file(folder_space, content)
     settings.LIMITS = settings.LIMITS.model_copy(update=limit)
-    with pytest.raises(LimitExceeded, match=str(next(iter(limit.values())))):
+    with pytest.raises(LimitExceeded, match=str(next(iter(limit.values())))) as refusal:
         store_file(folder_space, content)
+    assert c_store_status(refusal.value) == status
     assert not leftovers(folder_space)
 
 

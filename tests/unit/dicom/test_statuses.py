@@ -18,6 +18,7 @@ STATUSES: dict[type[errors.IngestionError], tuple[int, int]] = {
     errors.UnsupportedSOPClass: (0x0122, 290),
     errors.UnsupportedTransferSyntax: (0xC122, 49442),
     errors.LimitExceeded: (0xA700, 42752),
+    errors.ObjectTooComplex: (0xC000, 49152),
     errors.NotAuthenticated: (0x0124, 292),
     errors.NotPermitted: (0x0124, 292),
     errors.OutOfSpace: (0xA700, 42752),

@@ -1,7 +1,7 @@
 """A subscriber in twenty lines: verifies the signature, prints what became available."""
 
 import os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -16,17 +16,11 @@ class Receiver(BaseHTTPRequestHandler):
         except WebhookVerificationError:
             self.send_error(403)
             return
-        print(
-            self.headers["Ce-Type"],
-            self.headers["Ce-Subject"],
-            data.get("endpoint", ""),
-            flush=True,
-        )
+        study = data.get("study", data)["studyInstanceUID"]
+        print(self.headers["Ce-Type"], "study", study, data.get("changeSet", ""), flush=True)
         self.send_response(204)
         self.end_headers()
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(
-        ("127.0.0.1", int(os.environ.get("PORT", "8000"))), Receiver
-    ).serve_forever()
+    HTTPServer(("127.0.0.1", int(os.environ.get("PORT", "9000"))), Receiver).serve_forever()

@@ -126,17 +126,19 @@ class Victim:
             check=True,
         ).stdout
 
-    def subscribe(self, url: str) -> None:
-        """Register a webhook for instances and revisions of all spaces."""
-        self.manage(
+    def subscribe(self, url: str) -> str:
+        """Register a webhook for instances and revisions of all spaces. Its signing secret."""
+        return self.manage(
             "shell",
+            "--no-imports",
             "-c",
             "from bindings.models import Subscription\n"
             "from bindings.signing_secrets import new_signing_secret\n"
-            f"Subscription.objects.create(name={new_uid()!r}, url={url!r}, timeout_seconds=20,"
-            " all_spaces=True, event_types=['DicomAvailableEvent', 'StudyRevisionEvent'],"
-            " signing_secret=new_signing_secret())",
-        )
+            f"made = Subscription.objects.create(name={new_uid()!r}, url={url!r},"
+            " timeout_seconds=20, all_spaces=True, signing_secret=new_signing_secret(),"
+            " event_types=['DicomAvailableEvent', 'StudyRevisionEvent'])\n"
+            "print(made.signing_secret)",
+        ).strip()
 
     def send(self, dataset: Dataset) -> int | None:
         """C-STORE one instance. Its status, or None when no answer came."""

@@ -50,7 +50,7 @@ def test_documented_receiver_verifies_and_prints() -> None:
             attempt_due_deliveries()
             assert Delivery.objects.get().state == "delivered"
             assert receiver.stdout is not None
-            assert receiver.stdout.readline().startswith("DicomAvailableEvent studies/1.2.3/")
+            assert receiver.stdout.readline().split() == ["DicomAvailableEvent", "study", "1.2.3"]
             with pytest.raises(urllib.error.HTTPError, match="403") as refused:
                 urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=5)
             refused.value.close()

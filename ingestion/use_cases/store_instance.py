@@ -6,18 +6,15 @@ acknowledged to the sender before that commit.
 """
 
 import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import zstandard
 from django.conf import settings
 
 from ingestion.dicom.attributes import IndexedAttributes
-from ingestion.dicom.header import Header, HeaderLimits, read_header
 from ingestion.dicom.identifiers import is_valid_uid, require_uid
 from ingestion.dicom.part10 import FileMeta, encode_file_meta, read_file_meta
 from ingestion.domain.receipt_ids import new_receipt_id
@@ -35,14 +32,13 @@ from ingestion.errors import (
 from ingestion.models import SenderKind, StorageSpace
 from ingestion.object_stores.protocol import StoredObject
 from ingestion.object_stores.spool import Spool
+from ingestion.use_cases.describe_data_set import describe_data_set
 from ingestion.use_cases.retain_objects import BorrowDatabase, keep_existing_object, own_database
 from ingestion.use_cases.storage_spaces import open_space_store
 
 PREAMBLE_AND_PREFIX_BYTES = 132
 FILE_META_BYTES_MAX = 1 << 20
 COPY_BYTES = 1 << 20
-
-_compressors = threading.local()  # a zstd compressor must not be shared by threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,27 +175,25 @@ class IncomingInstance:
         meta = self._complete_meta()
         if not is_valid_uid(meta.transfer_syntax_uid):  # it is told in headers and in queries
             raise UnsupportedTransferSyntax("Transfer Syntax UID is not a UID of PS3.5 9.1")
-        header = read_header(
-            _DataSet(self._spool, meta.data_set_offset),
-            meta.transfer_syntax_uid,
-            _header_limits(),
+        described = describe_data_set(
+            _DataSet(self._spool, meta.data_set_offset), meta.transfer_syntax_uid
         )
-        _check_identifiers(meta, header.attributes, study_instance_uid)
-        data_set_offset = self._ensure_file_meta(meta, header)
+        _check_identifiers(meta, described.attributes, study_instance_uid)
+        data_set_offset = self._ensure_file_meta(meta, described.attributes)
         sha256 = self._spool.sha256(data_set_offset)
-        stored = self._put(header.attributes, sha256, borrow_database=borrow_database)
+        stored = self._put(described.attributes, sha256, borrow_database=borrow_database)
         return StoredInstance(
             receipt_id=new_receipt_id(),
             storage_space_id=self._space.pk,
             sender=self._sender,
-            attributes=header.attributes,
-            document=_compressed(header.document),
+            attributes=described.attributes,
+            document=described.document,
             transfer_syntax_uid=meta.transfer_syntax_uid,
             data_set_sha256=sha256,
             location=stored.location,
             size_bytes=stored.size_bytes,
             data_set_offset=data_set_offset,
-            pixel_data_offset=header.pixel_data_offset,
+            pixel_data_offset=described.pixel_data_offset,
         )
 
     def _read_meta(self) -> FileMeta | None:
@@ -217,15 +211,15 @@ class IncomingInstance:
             raise NotDicom(f"{self._spool.size_bytes} bytes are no DICOM object")
         raise TruncatedDataSet("the object ends inside its file meta information")
 
-    def _ensure_file_meta(self, meta: FileMeta, header: Header) -> int:
+    def _ensure_file_meta(self, meta: FileMeta, attributes: IndexedAttributes) -> int:
         """Make the spool a DICOM file if it is none yet. Returns where the data set begins."""
         if self._spool.read_at(128, 4) == b"DICM" and meta.data_set_offset:
             return meta.data_set_offset
         bare, encoded = (
             self._spool,
             encode_file_meta(
-                sop_class_uid=header.attributes.sop_class_uid,
-                sop_instance_uid=header.attributes.sop_instance_uid,
+                sop_class_uid=attributes.sop_class_uid,
+                sop_instance_uid=attributes.sop_instance_uid,
                 transfer_syntax_uid=meta.transfer_syntax_uid,
                 source_ae_title=meta.source_ae_title,
             ),
@@ -288,20 +282,3 @@ def _require_room(folder: Path) -> None:
     room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
         raise OutOfSpace("the spool's disk is below its free space limit")
-
-
-def _header_limits() -> HeaderLimits:
-    limits = settings.LIMITS
-    return HeaderLimits(
-        header_bytes_max=limits.header_bytes_max,
-        depth_max=limits.sequence_depth_max,
-        elements_max=limits.header_elements_max,
-        inflated_bytes_max=limits.inflated_bytes_max,
-    )
-
-
-def _compressed(document: bytes) -> bytes:
-    compressor = getattr(_compressors, "zstd", None)
-    if compressor is None:
-        compressor = _compressors.zstd = zstandard.ZstdCompressor(level=1)
-    return bytes(compressor.compress(document))

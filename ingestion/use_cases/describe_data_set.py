@@ -1,0 +1,77 @@
+"""What is kept of a data set beside its bytes, read in bounded memory however many arrive.
+
+A header takes many times its size in memory while it is read. Nearly all are small and read at
+once; whoever meets a large one begins again when its turn comes.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+
+import zstandard
+from django.conf import settings
+
+from ingestion.dicom.attributes import IndexedAttributes
+from ingestion.dicom.header import DataSetReader, HeaderLimits, read_header
+from ingestion.errors import ObjectTooComplex
+
+SMALL_HEADER_BYTES = 1 << 20
+SMALL_HEADER_ELEMENTS = 20_000
+LARGE_HEADERS_AT_ONCE = 2
+
+_compressors = threading.local()  # a zstd compressor must not be shared by threads
+_large_headers = threading.BoundedSemaphore(LARGE_HEADERS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The indexed attributes of a data set and its zstd-compressed DICOM JSON, without bulk data.
+
+    `pixel_data_offset` is where the Pixel Data element begins in the (inflated) data set.
+    """
+
+    attributes: IndexedAttributes
+    document: bytes
+    pixel_data_offset: int | None
+
+
+def describe_data_set(reader: DataSetReader, transfer_syntax_uid: str) -> Description:
+    """Read a complete data set's header; waits while others of this process read large ones.
+
+    Raises `InvalidInstance` and its kinds, `ObjectTooComplex`.
+    """
+    limits = _limits()
+    try:
+        return _describe(reader, transfer_syntax_uid, _small(limits))
+    except ObjectTooComplex:
+        with _large_headers:
+            return _describe(reader, transfer_syntax_uid, limits)
+
+
+def _describe(reader: DataSetReader, transfer_syntax_uid: str, limits: HeaderLimits) -> Description:
+    header = read_header(reader, transfer_syntax_uid, limits)
+    return Description(header.attributes, _compressed(header.document), header.pixel_data_offset)
+
+
+def _limits() -> HeaderLimits:
+    limits = settings.LIMITS
+    return HeaderLimits(
+        header_bytes_max=limits.header_bytes_max,
+        depth_max=limits.sequence_depth_max,
+        elements_max=limits.header_elements_max,
+        inflated_bytes_max=limits.inflated_bytes_max,
+    )
+
+
+def _small(limits: HeaderLimits) -> HeaderLimits:
+    return replace(
+        limits,
+        header_bytes_max=min(limits.header_bytes_max, SMALL_HEADER_BYTES),
+        elements_max=min(limits.elements_max, SMALL_HEADER_ELEMENTS),
+    )
+
+
+def _compressed(document: bytes) -> bytes:
+    compressor = getattr(_compressors, "zstd", None)
+    if compressor is None:
+        compressor = _compressors.zstd = zstandard.ZstdCompressor(level=1)
+    return bytes(compressor.compress(document))

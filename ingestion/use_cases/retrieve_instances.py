@@ -10,16 +10,25 @@ from itertools import islice
 from pathlib import Path
 
 import zstandard
+from django.db import connection
 from django.db.models import F, Q
 
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.errors import NotFound
-from ingestion.models import Instance, StorageSpace
+from ingestion.models import Instance, Series, StorageSpace
 from ingestion.object_stores.protocol import ObjectStore
 from ingestion.use_cases.search_manifest import Scope
 from ingestion.use_cases.storage_spaces import open_space_store
 
 BATCH = 500
+
+# By hand, because the ORM takes longer to pass many ids on than PostgreSQL to find the rows.
+_DOCUMENTS = """
+    SELECT instance.id, instance.series_id, instance.sop_instance_uid, document.body
+    FROM ingestion_instance AS instance
+    JOIN ingestion_headerdocument AS document ON document.id = instance.document_id
+    WHERE instance.id = ANY(%s::bigint[]) AND instance.deleted_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +146,22 @@ def held_documents(addressed: Sequence[Addressed]) -> Iterator[HeldDocument]:
     """The header of each one, in the given order. What was deleted meanwhile is left out."""
     decompress = zstandard.ZstdDecompressor().decompress
     for ids in _batches(addressed):
-        rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(
-            "id",
-            "storage_space__slug",
-            "series__study__study_instance_uid",
-            "series__series_instance_uid",
-            "sop_instance_uid",
-            "document__body",
-        )
-        by_id = {row[0]: row[1:] for row in rows}
+        with connection.cursor() as cursor:
+            cursor.execute(_DOCUMENTS, [ids])
+            by_id = {row[0]: row[1:] for row in cursor.fetchall()}
+        uids = _uids_above({row[0] for row in by_id.values()})
         for instance_id in ids:
             if (row := by_id.get(instance_id)) is not None:
-                yield HeldDocument(*row[:-1], decompress(row[-1]))
+                series_id, sop_instance_uid, body = row
+                yield HeldDocument(*uids[series_id], sop_instance_uid, decompress(body))
+
+
+def _uids_above(series_ids: set[int]) -> dict[int, tuple[str, str, str]]:
+    """Slug of the space, Study and Series Instance UID, by series."""
+    rows = Series.objects.filter(pk__in=series_ids).values_list(
+        "pk", "study__storage_space__slug", "study__study_instance_uid", "series_instance_uid"
+    )
+    return {row[0]: row[1:] for row in rows}
 
 
 def _batches(addressed: Sequence[Addressed]) -> Iterator[list[int]]:

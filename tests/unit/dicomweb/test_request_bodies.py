@@ -64,9 +64,7 @@ def test_a_body_of_unknown_length_is_limited_while_it_grows() -> None:
 
 
 @pytest.mark.parametrize("is_forgiving", [True, False])
-@pytest.mark.parametrize(
-    "error", [NoMoreData(), InvalidChunkSize(b"x"), ConnectionResetError()]
-)
+@pytest.mark.parametrize("error", [NoMoreData(), InvalidChunkSize(b"x"), ConnectionResetError()])
 def test_a_body_that_breaks_off_is_refused(error: Exception, is_forgiving: bool) -> None:
     stream = Broken(error, is_forgiving=is_forgiving)
     with pytest.raises(InvalidMultipart, match="cut off after 0 bytes"):

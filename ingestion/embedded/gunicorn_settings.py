@@ -4,8 +4,10 @@ Threads, because a request may wait for an object store; no access log, because 
 query names patients in its URL (the application logs requests without the query).
 """
 
+import gc
 import os
 from pathlib import Path
+from typing import Any
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the workers' heartbeat, not a file of ours
 
@@ -26,3 +28,12 @@ control_socket_disable = True
 worker_tmp_dir = (
     str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) else None
 )
+
+
+def when_ready(_master: Any) -> None:
+    """Before any worker is forked: what is loaded stays, and nobody looks for garbage in it.
+
+    A search through all of it takes 0.1 s, every few hundred requests.
+    """
+    gc.collect()
+    gc.freeze()

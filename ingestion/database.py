@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2 import OperationalError, extensions
+
+from ingestion.errors import DatabaseUnavailable
 
 CONNECT_SECONDS_MAX = 5
 ANSWER_SECONDS_MAX = 3  # beyond the time that the server grants a statement
@@ -45,7 +48,7 @@ def limit_waits(statement_seconds_max: int) -> None:
 def unlimited_waits(database: BaseDatabaseWrapper) -> Iterator[None]:
     """Let statements of this connection last as long as they need; it is closed at the end.
 
-    For a process that does nothing else meanwhile. Raises Django's `OperationalError`.
+    For a process that does nothing else meanwhile. Raises Django's `DatabaseError`.
     """
     limiting = extensions.get_wait_callback()
     extensions.set_wait_callback(None)
@@ -56,6 +59,15 @@ def unlimited_waits(database: BaseDatabaseWrapper) -> Iterator[None]:
     finally:
         extensions.set_wait_callback(limiting)
         database.close()
+
+
+@contextmanager
+def database_answers() -> Iterator[None]:
+    """Whatever the database or its driver refuses inside is `DatabaseUnavailable`."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as error:
+        raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
 
 
 def _wait(connection: extensions.connection, *, seconds: float) -> None:

@@ -169,6 +169,11 @@ def environment() -> Environment:
     return made
 
 
+def listed(value: str) -> list[str]:
+    """What stands between the commas, without the spaces that people put there."""
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
 def _made(make: Callable[[], _Settings], mistakes: list[str]) -> _Settings | None:
     """What is made, or None when `mistakes` were added."""
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -22,11 +22,12 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ingestion.broker import ping_broker
-from ingestion.errors import DatabaseUnavailable, IngestionError, ObjectStoreUnavailable, OutOfSpace
+from ingestion.database import database_answers
+from ingestion.errors import DatabaseUnavailable, IngestionError, ObjectStoreUnavailable
 from ingestion.metrics import collect_metrics
 from ingestion.models import AccessToken, StorageSpace
 from ingestion.models.access_token import token_digest
-from ingestion.use_cases.storage_spaces import open_space_store
+from ingestion.use_cases.storage_spaces import open_space_store, require_room
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +78,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         if not (_is_from_this_machine(request) or _has_access_token(request)):
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
         return HttpResponse(collect_metrics(), content_type=CONTENT_TYPE_LATEST)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("metrics failed", error=type(error).__name__)
         return HttpResponse(status=503)
 
@@ -91,20 +92,16 @@ PROBE_VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
 
 def probe_database() -> None:
     """Return when PostgreSQL answers. Raises `DatabaseUnavailable`."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
+    with database_answers(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def probe_migrations() -> None:
     """Return when every migration is applied. Raises `DatabaseUnavailable`."""
-    try:
-        if not _migrations_are_applied():
-            raise DatabaseUnavailable("migrations are not applied: run manage.py migrate")
-    except DatabaseError as error:
-        raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
+    with database_answers():
+        is_applied = _migrations_are_applied()
+    if not is_applied:
+        raise DatabaseUnavailable("migrations are not applied: run manage.py migrate")
 
 
 def probe_broker() -> None:
@@ -118,18 +115,14 @@ def probe_spool() -> None:
 
     Looks at the disk, not across the network: stores are proved by `check --deploy`.
     """
-    try:
+    with database_answers():
         space = StorageSpace.objects.filter(accepts_new_objects=True).order_by("pk").first()
-    except DatabaseError as error:
-        raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
     if space is None:
         return  # a new installation: the administrator needs the web to make a space
     folder = open_space_store(space).spool_folder()
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ObjectStoreUnavailable("the spool folder cannot be written to")
-    room = os.statvfs(folder)
-    if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
-        raise OutOfSpace("the spool's disk is below its free space limit")
+    require_room(folder)
 
 
 PROBES: dict[str, Callable[[], None]] = {

@@ -5,7 +5,7 @@ import hashlib
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ingestion.database import libpq_options
-from ingestion.environment import environment
+from ingestion.environment import environment, listed
 from ingestion.observability import configure_logging
 
 ENVIRONMENT = environment()
@@ -13,8 +13,8 @@ LIMITS = ENVIRONMENT.limits
 
 SECRET_KEY = ENVIRONMENT.secret_key.get_secret_value()
 DEBUG = ENVIRONMENT.dangerous_debug
-ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts.split(",")
-CSRF_TRUSTED_ORIGINS = [o for o in ENVIRONMENT.csrf_trusted_origins.split(",") if o]
+ALLOWED_HOSTS = listed(ENVIRONMENT.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = listed(ENVIRONMENT.csrf_trusted_origins)
 ROOT_URLCONF = "ingestion.urls"
 WSGI_APPLICATION = "ingestion.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

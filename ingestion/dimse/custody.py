@@ -1,17 +1,15 @@
 """Joins the protocol to the use cases: AE tables, room, and the one way in for objects."""
 
 import ipaddress
-import os
 from collections import defaultdict
 from collections.abc import Callable
 
-from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.db.models import Prefetch
 
+from ingestion.database import database_answers
 from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
 from ingestion.dimse.service_store import Arrival
-from ingestion.errors import DatabaseUnavailable, OutOfSpace
 from ingestion.models import (
     LocalApplicationEntity,
     RemoteApplicationEntity,
@@ -19,27 +17,20 @@ from ingestion.models import (
     StorageSpace,
 )
 from ingestion.use_cases.group_commit import GroupCommit
-from ingestion.use_cases.storage_spaces import open_space_store
+from ingestion.use_cases.storage_spaces import open_space_store, require_room
 from ingestion.use_cases.store_instance import IncomingInstance, Sender, receive_data_set
 
 
 def load_entity_tables() -> EntityTables:
     """Read the enabled application entities. Raises `DatabaseUnavailable`."""
     close_old_connections()
-    try:
+    with database_answers():
         return EntityTables(local_entities=_local_entities(), remote_entities=_remote_entities())
-    except DatabaseError as error:
-        raise DatabaseUnavailable("the AE tables cannot be read") from error
 
 
-def require_room(space: StorageSpace) -> None:
+def require_room_for(space: StorageSpace) -> None:
     """Raise `OutOfSpace` when the spool's disk is below the limit, or what keeps it shut."""
-    try:
-        room = os.statvfs(open_space_store(space).spool_folder())
-    except OSError as error:
-        raise OutOfSpace(f"the spool cannot be used: {error.strerror}") from error
-    if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
-        raise OutOfSpace("the spool's disk is below its free space limit")
+    require_room(open_space_store(space).spool_folder())
 
 
 def custody(group_commit: GroupCommit) -> Callable[[Arrival], "IncomingObject"]:

@@ -9,7 +9,7 @@ from django.db import connections
 
 from ingestion.dimse.admission import Admission
 from ingestion.dimse.association import Association, House
-from ingestion.dimse.custody import custody, load_entity_tables, require_room
+from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
 from ingestion.dimse.entity_cache import EntityCache
 from ingestion.dimse.listener import (
     Listener,
@@ -68,7 +68,7 @@ def _house(cache: EntityCache, group_commit: GroupCommit) -> House:
     return House(
         admit=Admission(
             cache,
-            require_room=require_room,
+            require_room=require_room_for,
             any_calling_ae_from_loopback=environment.dimse_any_calling_ae_from_loopback,
         ),
         take_custody=custody(group_commit),

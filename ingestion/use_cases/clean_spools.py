@@ -6,8 +6,9 @@ A worker on another machine sees no spool of this one, so whoever spools here cl
 from pathlib import Path
 
 import structlog
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 
+from ingestion.database import database_answers
 from ingestion.errors import DatabaseUnavailable, IngestionError
 from ingestion.models import StorageSpace
 from ingestion.object_stores.spool import remove_stale_spool_files
@@ -24,10 +25,8 @@ def clean_spools() -> int:
     A space whose spool cannot be cleaned is logged and holds up no other.
     Raises `DatabaseUnavailable`.
     """
-    try:
+    with database_answers():
         spaces = list(StorageSpace.objects.all())
-    except (DatabaseError, InterfaceError) as error:
-        raise DatabaseUnavailable("the storage spaces cannot be read") from error
     cleaned: set[Path] = set()
     removed = 0
     for space in spaces:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from ingestion.errors import OutOfSpace
 from ingestion.models import Backend, Instance, Outcome, Receipt, RetiredObject, StorageSpace
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
@@ -43,7 +44,7 @@ def open_space_store(space: StorageSpace) -> ObjectStore:
 
 
 def space_spool_folder(space: StorageSpace) -> Path:
-    """Where objects for a space are spooled; contacts no server and makes no client of one.
+    """Where objects for a space are spooled, which need not exist yet; makes no store's client.
 
     Raises `Misconfigured`, `ObjectStoreUnavailable`.
     """
@@ -56,6 +57,19 @@ def spool_folder() -> Path:
     """Where objects are spooled whose store has no local disk."""
     environment = settings.ENVIRONMENT
     return environment.s3_spool_folder or Path(environment.state_folder).absolute() / "spool"
+
+
+def require_room(folder: Path) -> None:
+    """Refuse early, so that what is under way can still be finished.
+
+    Raises `OutOfSpace` when the spool folder's disk is below its limit or cannot be asked.
+    """
+    try:
+        room = os.statvfs(folder)
+    except OSError as error:
+        raise OutOfSpace(f"the spool cannot be used: {error.strerror}") from error
+    if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
+        raise OutOfSpace("the spool's disk is below its free space limit")
 
 
 def space_in_the_same_place(space: StorageSpace) -> StorageSpace | None:

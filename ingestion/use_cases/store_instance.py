@@ -5,9 +5,7 @@ the object rests in its store, and `commit_receipts` makes it ours. Nothing may 
 acknowledged to the sender before that commit.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -24,7 +22,6 @@ from ingestion.errors import (
     NotDicom,
     NotPermitted,
     ObjectTooComplex,
-    OutOfSpace,
     StudyMismatch,
     TruncatedDataSet,
     UnsupportedTransferSyntax,
@@ -34,7 +31,7 @@ from ingestion.object_stores.protocol import StoredObject
 from ingestion.object_stores.spool import Spool
 from ingestion.use_cases.describe_data_set import describe_data_set
 from ingestion.use_cases.retain_objects import BorrowDatabase, keep_existing_object, own_database
-from ingestion.use_cases.storage_spaces import open_space_store
+from ingestion.use_cases.storage_spaces import open_space_store, require_room
 
 PREAMBLE_AND_PREFIX_BYTES = 132
 FILE_META_BYTES_MAX = 1 << 20
@@ -122,7 +119,7 @@ class IncomingInstance:
         self._sender = sender
         self._store = open_space_store(space)
         self._spool_folder = self._store.spool_folder()
-        _require_room(self._spool_folder)
+        require_room(self._spool_folder)
         self._spool = self._new_spool()
         self._meta: FileMeta | None = None
 
@@ -275,10 +272,3 @@ def _check_identifiers(meta: FileMeta, attributes: IndexedAttributes, study_uid:
             raise IdentifierMismatch(f"{name} of the data set differs from what announced it")
     if study_uid and attributes.study_instance_uid != study_uid:
         raise StudyMismatch("the instance belongs to another study than the one addressed")
-
-
-def _require_room(folder: Path) -> None:
-    """Refuse early, so that what is under way can still be finished."""
-    room = os.statvfs(folder)
-    if room.f_bavail * room.f_frsize < settings.LIMITS.spool_free_bytes_min:
-        raise OutOfSpace("the spool's disk is below its free space limit")

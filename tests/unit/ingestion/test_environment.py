@@ -4,6 +4,13 @@ import os
 import subprocess
 import sys
 
+from ingestion.environment import listed
+
+
+def test_spaces_around_commas_mean_nothing() -> None:
+    assert listed(" a.example, b.example ,,[::1]") == ["a.example", "b.example", "[::1]"]
+    assert listed("") == []
+
 
 def test_every_mistake_is_told_at_once_without_values() -> None:
     given = {name: value for name, value in os.environ.items() if not name.startswith("INGESTION")}

@@ -211,8 +211,19 @@ ON CONFLICT (storage_space_id, study_instance_uid) DO UPDATE SET
         WHERE sp.id = t.storage_space_id) * interval '1 second')
 """
 
+_PLACED = """
+FROM ingestion_receipt r
+JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
+    AND st.study_instance_uid = r.study_instance_uid
+JOIN ingestion_series se ON se.study_id = st.id
+    AND se.series_instance_uid = r.series_instance_uid
+"""
+
+# A series counts when it is new, or comes back: the first part still sees it deleted.
 UPSERT_SERIES = f"""
-WITH touched AS (
+WITH revived AS (
+    SELECT DISTINCT se.id {_PLACED} WHERE {_ACCEPTED} AND se.deleted_at IS NOT NULL
+), touched AS (
     INSERT INTO ingestion_series AS t (study_id, series_instance_uid, {", ".join(SERIES_COLUMNS)},
         document_id)
     SELECT st.id, r.series_instance_uid, {", ".join(map(_latest, SERIES_COLUMNS))},
@@ -225,19 +236,11 @@ WITH touched AS (
     ON CONFLICT (study_id, series_instance_uid) DO UPDATE SET
         {", ".join(_kept("t", column) for column in SERIES_COLUMNS)},
         document_id = EXCLUDED.document_id, changed_at = now(), deleted_at = NULL
-    RETURNING study_id, (xmax = 0) AS is_new
+    RETURNING study_id, xmax = 0 OR id IN (SELECT id FROM revived) AS is_added
 )
 UPDATE ingestion_study st SET number_of_series = number_of_series + new.amount
-FROM (SELECT study_id, count(*) AS amount FROM touched WHERE is_new GROUP BY study_id) AS new
+FROM (SELECT study_id, count(*) AS amount FROM touched WHERE is_added GROUP BY study_id) AS new
 WHERE st.id = new.study_id
-"""
-
-_PLACED = """
-FROM ingestion_receipt r
-JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
-    AND st.study_instance_uid = r.study_instance_uid
-JOIN ingestion_series se ON se.study_id = st.id
-    AND se.series_instance_uid = r.series_instance_uid
 """
 
 # Sizes are counted while the old version is still there to be subtracted.

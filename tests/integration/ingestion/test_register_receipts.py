@@ -253,6 +253,30 @@ def test_an_instance_that_was_deleted_can_come_back() -> None:
     assert Instance.objects.get().deleted_at is None
 
 
+@pytest.mark.parametrize("is_study_deleted", [True, False])
+def test_another_instance_brings_a_deleted_series_back(is_study_deleted: bool) -> None:
+    space = make_space()
+    make_receipt(space, sop="1", size_bytes=10)
+    make_receipt(space, series="1.2.3.2", sop="2", size_bytes=10)
+    register_all()
+    gone = {"deleted_at": "2020-01-01T00:00Z"}
+    if is_study_deleted:
+        Instance.objects.update(**gone)
+        Series.objects.update(number_of_instances=0, **gone)
+        Study.objects.update(number_of_instances=0, number_of_series=0, size_bytes=0, **gone)
+    else:
+        Instance.objects.filter(sop_instance_uid="1").update(**gone)
+        Series.objects.filter(series_instance_uid="1.2.3.1").update(number_of_instances=0, **gone)
+        Study.objects.update(number_of_instances=1, number_of_series=1, size_bytes=10)
+    make_receipt(space, sop="3", size_bytes=7)
+    make_receipt(space, sop="4", size_bytes=7)
+    register_all()
+    study, series = Study.objects.get(), Series.objects.get(series_instance_uid="1.2.3.1")
+    counts = (study.number_of_series, study.number_of_instances, study.size_bytes)
+    assert counts == ((1, 2, 14) if is_study_deleted else (2, 3, 24))
+    assert (series.number_of_instances, series.deleted_at) == (2, None)
+
+
 def test_retried_receipt_is_judged_again() -> None:
     space = make_space(duplicate_policy="quarantine")
     make_receipt(space, content=b"old")

@@ -15,7 +15,13 @@ from pathlib import Path
 from django.db import connection
 
 from ingestion.dicom.part10 import FILE_META_BYTES_MAX, FileMeta, read_file_meta
-from ingestion.errors import IngestionError, InvalidInstance, LimitExceeded, NotDicom
+from ingestion.errors import (
+    IngestionError,
+    InvalidInstance,
+    LimitExceeded,
+    MalformedDataSet,
+    NotDicom,
+)
 from ingestion.models import Instance, Outcome, SenderKind, StorageSpace
 from ingestion.use_cases.commit_receipts import commit_receipts
 from ingestion.use_cases.register_receipts import register_receipts
@@ -185,8 +191,8 @@ def _sha256(candidate: _Candidate) -> bytes:
 
 def _settle(attempts: Sequence[_Attempt]) -> Iterator[FileReport]:
     """Commit and register what was stored; then raise what stopped the others, if anything."""
+    attempts = _commit(attempts)
     stored = {a.stored.receipt_id: a.candidate for a in attempts if a.stored}
-    commit_receipts([attempt.stored for attempt in attempts if attempt.stored])
     outcomes = register_receipts(list(stored))
     for receipt_id, candidate in stored.items():
         result, reason = RESULTS[outcomes.get(receipt_id, Outcome.PENDING)]
@@ -195,6 +201,19 @@ def _settle(attempts: Sequence[_Attempt]) -> Iterator[FileReport]:
     for attempt in attempts:
         if attempt.error:
             raise attempt.error
+
+
+def _commit(attempts: Sequence[_Attempt]) -> Sequence[_Attempt]:
+    """Commit receipts together; if one of several cannot be recorded, each by itself."""
+    try:
+        commit_receipts([attempt.stored for attempt in attempts if attempt.stored])
+    except MalformedDataSet as error:
+        if len(attempts) > 1:
+            return [committed for attempt in attempts for committed in _commit([attempt])]
+        candidate = attempts[0].candidate
+        report = _refusal(candidate.path, candidate.size_bytes, error)
+        return [_Attempt(candidate, report=report)]
+    return attempts
 
 
 def _refusal(path: Path, size_bytes: int, error: OSError | IngestionError) -> FileReport:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from ingestion.models import DuplicatePolicy, Instance, Outcome, Receipt, SenderKind, StorageSpace
@@ -134,6 +135,32 @@ def test_broken_dicom_is_refused_and_its_neighbours_are_stored(
     assert Instance.objects.count() == 4
     reasons = {line.split("\t")[1] for line in report.read_text().splitlines()}
     assert reasons == {"truncated-data-set", "missing-identifier"}
+
+
+def test_file_that_cannot_be_recorded_is_refused_alone(
+    space: StorageSpace, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "unrecordable").write_bytes(part10_bytes(build_ct(patient_name="Refused^By")))
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE_BY_NAME)
+    report = tmp_path / "report.tsv"
+    try:
+        assert run(folder, report=report) == 1
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse_by_name CASCADE")
+    assert Instance.objects.count() == 4
+    (line,) = report.read_text().splitlines()
+    assert line.split("\t")[1] == "malformed-data-set"
+
+
+# As PostgreSQL does with a value that its type cannot hold.
+REFUSE_BY_NAME = """
+CREATE FUNCTION refuse_by_name() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'no such text' USING ERRCODE = 'untranslatable_character'; END $$;
+CREATE TRIGGER refuse_by_name BEFORE INSERT ON ingestion_receipt
+    FOR EACH ROW WHEN (NEW.patient_name = 'Refused^By') EXECUTE FUNCTION refuse_by_name()
+"""
 
 
 @pytest.mark.parametrize(

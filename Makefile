@@ -7,7 +7,8 @@ PYTEST_ARGUMENTS ?= -n auto --dist loadgroup
 
 python := .venv/bin/python
 # The web in production form, for Django's own deployment checks.
-deployed := INGESTION_HTTPS_ONLY=true INGESTION_LOG_LEVEL=error
+deployed := INGESTION_HTTPS_ONLY=true INGESTION_LOG_LEVEL=error \
+    INGESTION_PUBLIC_BASE_URL=https://imaging.example
 
 .PHONY: help run test check format interop bench docs clean requirements environment-run environment-dev
 

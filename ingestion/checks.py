@@ -26,7 +26,7 @@ Databases = Sequence[str] | None
 
 @register(Tags.security, deploy=True)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The secret key is long, and host names are named."""
+    """The secret key is long, host names are named, and so is our own."""
     found: list[CheckMessage] = []
     if len(settings.SECRET_KEY) < SECRET_KEY_LENGTH_MIN:
         found.append(
@@ -42,6 +42,14 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 "INGESTION_ALLOWED_HOSTS lets any host name in.",
                 hint="Name the hosts that clients use; links in answers are made from them.",
                 id="ingestion.W002",
+            )
+        )
+    if not settings.ENVIRONMENT.public_base_url:
+        found.append(
+            Warning(
+                "INGESTION_PUBLIC_BASE_URL is empty: subscribers are told no address of this web.",
+                hint="Set it to the URL under which clients and subscribers see the web.",
+                id="ingestion.W011",
             )
         )
     return found

@@ -69,9 +69,14 @@ def test_each_space_is_proved(tmp_path: Path) -> None:
 def test_settings_are_proved(settings: Any) -> None:
     settings.SECRET_KEY = "short"
     settings.ALLOWED_HOSTS = ["*"]
-    assert codes(check_settings()) == ["ingestion.E001", "ingestion.W002"]
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"public_base_url": ""})
+    told = ["ingestion.E001", "ingestion.W002", "ingestion.W011"]
+    assert codes(check_settings()) == told
 
 
 def test_good_settings_pass(settings: Any) -> None:
     settings.SECRET_KEY = "x" * 32
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(
+        update={"public_base_url": "https://imaging.example"}
+    )
     assert codes(check_settings()) == []

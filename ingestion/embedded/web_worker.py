@@ -137,12 +137,13 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._go_on(conn, head)
 
     def murder_pending(self) -> None:
-        """Called about every second."""
+        """Called about every second. Who has not begun a request need not be waited for at stop."""
         now = time.monotonic()
         while self.pending_conns and self.pending_conns[0].timeout <= now:
-            conn = self.pending_conns.popleft()
-            self.poller.unregister(conn.sock)
-            self._end(conn, b"408 Request Timeout" if conn.has_begun() else b"")
+            self._give_up(self.pending_conns[0])
+        if not self.alive:
+            for conn in [conn for conn in self.pending_conns if not conn.has_begun()]:
+                self._give_up(conn)
         self._end_lingering(now)
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
@@ -169,6 +170,11 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._uploads_left -= 1
         conn.is_uploading = True
         super().enqueue_req(conn)
+
+    def _give_up(self, conn: Connection) -> None:
+        self.pending_conns.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._end(conn, b"408 Request Timeout" if conn.has_begun() else b"")
 
     def _end(self, conn: Connection, status: bytes = b"") -> None:
         self.nr_conns -= 1

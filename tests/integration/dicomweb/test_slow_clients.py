@@ -190,3 +190,18 @@ def test_a_refused_upload_can_be_sent_to_its_end_and_its_answer_read(
     with connected(impatient) as client:
         client.sendall(begin + body)
         assert answer(client).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_stop_waits_for_no_idle_connection(
+    django_db_setup: None, tmp_path: Path, served_space: StorageSpace
+) -> None:
+    with running_web(tmp_path) as server:
+        clients = [connected(server) for _ in range(4)]
+        with connected(server) as probe:
+            probe.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert probe.recv(65536).startswith(b"HTTP/1.1 200 ")
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 6
+    for client in clients:
+        with client:
+            assert answer(client) == b""

@@ -162,6 +162,7 @@ class RetiredObject(models.Model):
         KEPT_FIRST = "kept_first", "The first version was kept"
         DUPLICATE = "duplicate", "The same data set rests elsewhere"
         DELETED = "deleted", "Deleted"
+        ORPHANED = "orphaned", "No receipt was committed"
 
     storage_space = models.ForeignKey(StorageSpace, on_delete=models.PROTECT)
     sop_instance_uid = uid_column(db_index=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ingestion.errors import OutOfSpace
+from ingestion.errors import Misconfigured, OutOfSpace
 from ingestion.models import Backend, Instance, Outcome, Receipt, RetiredObject, StorageSpace
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
@@ -79,6 +79,30 @@ def space_in_the_same_place(space: StorageSpace) -> StorageSpace | None:
     """
     others = StorageSpace.objects.filter(backend=space.backend).exclude(pk=space.pk)
     return next((other for other in others if _place(other) == _place(space)), None)
+
+
+def spaces_of_the_same_store(space: StorageSpace) -> list[StorageSpace]:
+    """The space and all whose objects its store may list: two of one bucket differ by prefix.
+
+    Raises `Misconfigured` when the folder of another space lies inside its own, or around it.
+    """
+    found = list(StorageSpace.objects.filter(backend=space.backend))
+    if space.backend == Backend.FILESYSTEM:
+        root = _root(space)
+        for other in found:
+            if root != _root(other) and _is_inside(root, _root(other)):
+                raise Misconfigured(f"the folders of {space.slug} and {other.slug} are nested")
+        return [other for other in found if _root(other) == root]
+    bucket = space.options.get("bucket")  # django-storages has other names for it: take all
+    return [other for other in found if other.options.get("bucket") == bucket]
+
+
+def _root(space: StorageSpace) -> Path:
+    return Path(str(space.options.get("root", ""))).resolve()
+
+
+def _is_inside(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def loses_its_objects(changed: StorageSpace) -> bool:

@@ -1,65 +1,33 @@
-"""Associations, from the request to the end, as a peer sees them. Source: PS3.8 9.2, PS3.7 9."""
+"""Associations that go well, from the request to the log, as a peer sees them. Source: PS3.8 9.2, PS3.7 9."""
 
 import logging
 import struct
-from typing import Any
 
 import pytest
 
-from ingestion.dimse.upper_layer import Rejection
 from ingestion.errors import DatabaseUnavailable, MalformedDataSet, OutOfSpace
 from tests.eventually import eventually
 from tests.scripted_peer import (
-    ABORT,
     ASSOCIATE_AC,
-    ASSOCIATE_RJ,
     CANCEL_RQ,
     CT_IMAGE_STORAGE,
     FIND_RQ,
     RELEASE_RP,
     STORE_RQ,
     Pdu,
-    ScriptedPeer,
-    abort,
-    associate_rq,
     command_set,
     echo_command,
     element,
-    item,
     message,
     p_data,
-    pdu,
     pdv,
     store_command,
 )
 from tests.unit.dimse.conftest import Connect
 from tests.unit.dimse.custodian import Custodian
+from tests.unit.dimse.peers import associated, ended
 
 DATA_SET = bytes(range(256)) * 300  # 76,800 bytes: several PDUs
-
-
-def ended(caplog: pytest.LogCaptureFixture) -> dict[str, object] | None:
-    """The one line about the end of an association, once it is there."""
-    for record in caplog.records:
-        line: object = record.msg  # structlog hands the fields on as they are
-        if isinstance(line, dict) and line["event"] == "association ended":
-            return {**line, "level": record.levelname}
-    return None
-
-
-def associated(peer: ScriptedPeer) -> ScriptedPeer:
-    assert peer.associate().kind == ASSOCIATE_AC
-    return peer
-
-
-def aborted(peer: ScriptedPeer) -> tuple[int, int]:
-    """Source and reason of the A-ABORT that comes next."""
-    answer = peer.read_pdu()
-    assert answer.kind == ABORT
-    return answer.body[2], answer.body[3]
-
-
-# --- C-ECHO, C-STORE
 
 
 def test_echo_is_answered_and_release_is_confirmed(connect: Connect) -> None:
@@ -177,9 +145,6 @@ def test_cancel_of_nothing_has_no_answer(connect: Connect) -> None:
     assert peer.request(1, echo_command(message_id=6)).message_id == 6
 
 
-# --- fragments
-
-
 def test_one_byte_fragments(connect: Connect, custodian: Custodian) -> None:
     peer = associated(connect())
     command = store_command("1.2")
@@ -249,307 +214,6 @@ def test_answer_fits_the_peers_maximum_length(connect: Connect) -> None:
         lengths.append(len(first.body))
     assert lengths
     assert max(lengths) <= 32
-
-
-# --- what a peer must not do: PS3.8 Table 9-26 for the reasons
-
-
-UNACCEPTED = p_data(pdv(5, echo_command(), command=True))
-VIOLATIONS = {
-    "PDV of an unaccepted context": (UNACCEPTED, (2, 6)),
-    "data set without a command": (p_data(pdv(3, b"data")), (2, 5)),
-    "command in the middle of a data set": (
-        p_data(pdv(3, store_command("1.2"), command=True), pdv(1, echo_command(), command=True)),
-        (2, 5),
-    ),
-    "data set in another context": (
-        p_data(pdv(3, store_command("1.2"), command=True), pdv(1, b"data")),
-        (2, 5),
-    ),
-    "command in two contexts": (
-        p_data(pdv(3, echo_command()[:9], command=True, last=False), pdv(1, b"x", command=True)),
-        (2, 5),
-    ),
-    "PDU above the maximum length": (p_data(pdv(3, bytes(32 * 1024))), (2, 6)),
-    "PDV longer than its PDU": (pdu(4, struct.pack(">IBB", 99, 1, 3) + b"x"), (2, 6)),
-    "PDV too short for its header": (pdu(4, struct.pack(">IBB", 1, 1, 3)), (2, 6)),
-    "PDU that ends inside a PDV header": (pdu(4, b"\0\0\0"), (2, 6)),
-    "second A-ASSOCIATE-RQ": (associate_rq(), (2, 2)),
-    "A-ASSOCIATE-AC": (pdu(2, bytes(100)), (2, 2)),
-    "A-RELEASE-RP unasked": (pdu(6, bytes(4)), (2, 2)),
-    "A-RELEASE-RQ of a wrong length": (pdu(5, bytes(5)), (2, 2)),
-    "unknown PDU": (pdu(0x99, bytes(4)), (2, 1)),
-    "command set that cannot be read": (p_data(pdv(1, b"\1\2\3", command=True)), (0, 0)),
-    "command set without a field": (p_data(pdv(1, b"", command=True)), (0, 0)),
-    "command set of 70 KB": (
-        p_data(pdv(1, bytes(30_000), command=True, last=False)) * 3,
-        (0, 0),
-    ),
-    "response to nothing": (
-        p_data(pdv(1, command_set(0x8030, sop_class_uid=CT_IMAGE_STORAGE), command=True)),
-        (0, 0),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", VIOLATIONS)
-def test_violation_aborts_with_the_right_reason(
-    connect_fast: Connect, custodian: Custodian, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    sent, source_and_reason = VIOLATIONS[name]
-    peer = associated(connect_fast())
-    peer.send(sent)
-    assert aborted(peer) == source_and_reason
-    assert peer.is_closed()
-    peer.connection.close()
-    line = eventually(lambda: ended(caplog))
-    assert (line["outcome"], line["level"]) == ("protocol violated", "WARNING")
-    assert custodian.open_count == 0
-    assert not custodian.kept
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "PDV of an unaccepted context",
-        "unknown PDU",
-        "second A-ASSOCIATE-RQ",
-        "command set that cannot be read",
-    ],
-)
-def test_violation_ends_the_stock_path_too(
-    connect: Connect, custodian: Custodian, name: str
-) -> None:
-    peer = associated(connect(network_timeout_seconds=0.3))
-    peer.send(VIOLATIONS[name][0])
-    assert peer.is_closed()
-    assert not custodian.kept
-
-
-GARBAGE = {
-    "HTTP": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", (2, 1)),
-    "TLS hello": (bytes.fromhex("16030100c8010000c40303") + bytes(200), (2, 1)),
-    "zeros": (bytes(64), (2, 1)),
-    "P-DATA first": (p_data(pdv(1, echo_command(), command=True)), (2, 2)),
-    "release first": (pdu(5, bytes(4)), (2, 2)),
-    "request too short": (pdu(1, bytes(30)), (2, 6)),
-    "request without contexts": (associate_rq([]), (2, 6)),
-    "request of 2 GB": (struct.pack(">BxI", 1, 2**31), (2, 6)),
-    "request with torn items": (pdu(1, associate_rq()[6:-3]), (2, 6)),
-}
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_is_aborted_with_one_warning_and_no_traceback(
-    connect_fast: Connect, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    sent, source_and_reason = GARBAGE[name]
-    peer = connect_fast()
-    peer.send(sent)
-    assert aborted(peer) == source_and_reason
-    assert peer.is_closed()
-    peer.connection.close()
-    eventually(lambda: ended(caplog))
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warnings) == 1
-    assert warnings[0].exc_info is None
-
-
-@pytest.mark.parametrize("name", ["HTTP", "TLS hello", "zeros", "P-DATA first"])
-def test_garbage_ends_the_stock_path_too(connect: Connect, name: str) -> None:
-    peer = connect(artim_timeout_seconds=0.2, network_timeout_seconds=0.2)
-    peer.send(GARBAGE[name][0])
-    assert peer.is_closed()
-
-
-# --- refusals: PS3.8 Table 9-21
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"called": "NOBODY"}, (1, 1, 7)),
-        ({"calling": "STRANGER"}, (1, 1, 3)),
-        ({"application_context": "1.2.3"}, (1, 1, 2)),
-        ({"called": "CLOSED"}, (2, 1, 1)),
-    ],
-    ids=["called", "calling", "application context", "closed space"],
-)
-def test_refused_with_the_reason(
-    connect: Connect, fields: dict[str, Any], expected: tuple[int, int, int]
-) -> None:
-    answer = connect().associate(**fields)
-    assert answer.kind == ASSOCIATE_RJ
-    assert tuple(answer.body[1:]) == expected
-
-
-def test_other_protocol_version_is_refused(connect_fast: Connect) -> None:
-    answer = connect_fast().associate(protocol_version=2)
-    assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (1, 2, 2))
-
-
-def test_above_the_limits_is_refused_for_now(connect: Connect) -> None:
-    answer = connect(turned_away=Rejection.LOCAL_LIMIT_EXCEEDED).associate()
-    assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (2, 3, 2))
-
-
-def test_refused_connection_is_closed(connect: Connect) -> None:
-    peer = connect()
-    assert peer.associate(called="NOBODY").kind == ASSOCIATE_RJ
-    assert peer.is_closed()
-
-
-# --- negotiation as a peer sees it
-
-
-def test_only_what_is_supported_is_accepted(connect: Connect) -> None:
-    contexts = [
-        (1, "1.2.840.10008.5.1.4.1.2.2.1", ["1.2.840.10008.1.2"]),  # C-FIND
-        (3, CT_IMAGE_STORAGE, ["1.2.3.4", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1"]),
-        (5, CT_IMAGE_STORAGE, ["1.2.3.4"]),
-        (7, "1.2.3.4.5", ["1.2.840.10008.1.2"]),
-    ]
-    answer = connect().associate(contexts)
-    assert answer.kind == ASSOCIATE_AC
-    results = {body[0]: (body[2], body[8:]) for body in accepted_items(answer.body)}
-    assert {context_id: result for context_id, (result, _) in results.items()} == {
-        1: 3,
-        3: 0,
-        5: 4,
-        7: 3,
-    }
-    assert results[3][1] == b"1.2.840.10008.1.2.4.90"
-
-
-def accepted_items(body: bytes) -> list[bytes]:
-    """The bodies of the presentation context items of an A-ASSOCIATE-AC."""
-    offset, found = 68, []
-    while offset < len(body):
-        kind, length = struct.unpack_from(">BxH", body, offset)
-        if kind == 0x21:
-            found.append(body[offset + 4 : offset + 4 + length])
-        offset += 4 + length
-    return found
-
-
-def test_extended_negotiation_and_identity_are_not_held_against_a_peer(connect: Connect) -> None:
-    window = item(0x53, bytes(4))
-    role = item(0x54, struct.pack(">H", 25) + CT_IMAGE_STORAGE.encode() + bytes([0, 1]))
-    extended = item(0x56, struct.pack(">H", 25) + CT_IMAGE_STORAGE.encode() + bytes(6))
-    identity = item(0x58, bytes([1, 1]) + struct.pack(">H", 3) + b"Joe" + struct.pack(">H", 0))
-    peer = connect()
-    answer = peer.associate(user_items=window + role + extended + identity)
-    assert answer.kind == ASSOCIATE_AC
-    assert item(0x53, b"\0\1\0\1") in answer.body
-    assert peer.request(3, store_command("1.2"), b"data").status == 0
-
-
-def test_unknown_items_are_skipped(connect_fast: Connect) -> None:
-    peer = connect_fast()
-    answer = peer.associate(user_items=item(0x77, b"?"), further_items=item(0x99, b"??"))
-    assert answer.kind == ASSOCIATE_AC
-    assert peer.request(1, echo_command()).status == 0
-
-
-def test_acceptance_says_who_we_are_and_how_long_a_pdu_may_be(connect: Connect) -> None:
-    body = connect().associate().body
-    assert item(0x51, struct.pack(">I", 32 * 1024)) in body
-    assert item(0x55, b"IMG_INGEST_1") in body
-    assert body[4:36] == b"INGEST".ljust(16) + b"MODALITY".ljust(16)
-
-
-# --- peers that go, stay silent, or trickle
-
-
-def test_peer_that_vanishes_inside_a_data_set_leaves_nothing(
-    connect: Connect, custodian: Custodian, caplog: pytest.LogCaptureFixture
-) -> None:
-    peer = associated(connect())
-    peer.send(p_data(pdv(3, store_command("1.2"), command=True)))
-    peer.send(p_data(pdv(3, bytes(20_000), last=False)), p_data(pdv(3, bytes(9)))[:12])
-    peer.connection.close()
-    eventually(lambda: ended(caplog))
-    assert not custodian.kept
-    assert custodian.open_count == 0
-    assert all(record.exc_info is None for record in caplog.records)
-
-
-def test_abort_by_the_peer_inside_a_data_set_leaves_nothing(
-    connect_fast: Connect, custodian: Custodian, caplog: pytest.LogCaptureFixture
-) -> None:
-    peer = associated(connect_fast())
-    peer.send(p_data(pdv(3, store_command("1.2"), command=True), pdv(3, b"a", last=False)))
-    eventually(lambda: custodian.open_count == 1)
-    peer.send(abort())
-    assert peer.is_closed()
-    assert eventually(lambda: ended(caplog))["outcome"] == "aborted by peer"
-    assert (custodian.kept, custodian.open_count) == ({}, 0)
-
-
-def test_silence_before_the_request_ends_the_connection(connect: Connect) -> None:
-    peer = connect(artim_timeout_seconds=0.1)
-    assert peer.is_closed()
-
-
-def test_trickling_request_ends_when_artim_does(connect_fast: Connect) -> None:
-    peer = connect_fast(artim_timeout_seconds=0.2)
-    request = associate_rq()
-    sent = 0
-
-    def trickle() -> bool:
-        nonlocal sent
-        try:
-            peer.send(request[sent : sent + 1])
-        except OSError:
-            return True
-        sent += 1
-        return False
-
-    eventually(trickle)
-    assert sent < len(request)
-
-
-def test_silence_inside_an_association_aborts_it(
-    connect_fast: Connect, custodian: Custodian, caplog: pytest.LogCaptureFixture
-) -> None:
-    peer = associated(connect_fast(network_timeout_seconds=0.1))
-    peer.send(p_data(pdv(3, store_command("1.2"), command=True), pdv(3, b"a", last=False)))
-    assert aborted(peer) == (2, 0)
-    peer.connection.close()
-    assert eventually(lambda: ended(caplog))["outcome"] == "peer silent"
-    assert (custodian.kept, custodian.open_count) == ({}, 0)
-
-
-def test_silence_ends_the_stock_path_too(connect: Connect) -> None:
-    peer = associated(connect(network_timeout_seconds=0.1))
-    assert peer.is_closed()
-
-
-def test_peer_that_never_closes_after_release_is_closed_in_time(connect: Connect) -> None:
-    peer = associated(connect(artim_timeout_seconds=0.1))
-    assert peer.release().kind == RELEASE_RP
-    assert peer.is_closed()
-
-
-def test_stopping_aborts_an_idle_association(
-    connect_fast: Connect, caplog: pytest.LogCaptureFixture
-) -> None:
-    peer = associated(connect_fast())
-    assert peer.request(1, echo_command()).status == 0
-    peer.served.stop()  # type: ignore[attr-defined]
-    assert aborted(peer) == (2, 0)
-    peer.connection.close()
-    assert eventually(lambda: ended(caplog))["outcome"] == "service stopped"
-
-
-def test_stopping_ends_the_stock_path_too(connect: Connect) -> None:
-    peer = associated(connect())
-    assert peer.request(1, echo_command()).status == 0
-    peer.served.stop()  # type: ignore[attr-defined]
-    assert peer.is_closed()
-
-
-# --- the log
 
 
 def test_end_is_one_info_line_with_counts(

@@ -1,4 +1,4 @@
-"""Associations that go well, from the request to the log, as a peer sees them. Source: PS3.8 9.2, PS3.7 9."""
+"""Associations that go well, from request to log, as a peer sees them. Source: PS3.8 9.2."""
 
 import logging
 import struct

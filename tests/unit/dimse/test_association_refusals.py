@@ -1,4 +1,4 @@
-"""What a peer must not do, and what is not agreed on. Source: PS3.8 9.3.4, Table 9-26, PS3.7 D.3."""
+"""What a peer must not do, and what is not agreed on. Source: PS3.8 9.3.4, Table 9-26."""
 
 import logging
 import struct

@@ -1,5 +1,6 @@
 """Builds one DIMSE process from the settings and serves until told to stop."""
 
+import gc
 import logging
 import socket
 from collections.abc import Callable

@@ -39,6 +39,8 @@ def serve_dimse() -> None:
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     with open_listening_socket(environment.dimse_host, environment.dimse_port) as listening:
         clean_spools_at_start()
+        gc.collect()
+        gc.freeze()  # else each full collection walks everything that is loaded, for 0.1 s
         ProcessGroup(
             serve_until,
             listening,

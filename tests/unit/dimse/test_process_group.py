@@ -15,15 +15,18 @@ PROGRAM = """
 import os, socket, sys
 from ingestion.dimse.process_group import ProcessGroup
 
+def say(word):
+    os.write(1, f"{word} {os.getpid()}\\n".encode())  # at once: others write here too
+
 def serve(listening, wait_for_stop):
-    print("up", os.getpid(), flush=True)
+    say("up")
     if sys.argv[1] == "dies":
         os._exit(3)
     wait_for_stop()
     if sys.argv[1] == "hangs":
         import time
         time.sleep(60)
-    print("down", os.getpid(), flush=True)
+    say("down")
 
 drain_seconds = float(sys.argv[2])
 listening = socket.socket()

@@ -28,34 +28,62 @@ class OpenFolder:
         os.close(self.fd)
 
 
+class _Remembered:
+    """The folders that this process keeps open, of all roots together: descriptors are scarce."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[Path, str], OpenFolder] = {}
+        self._lock = Lock()
+
+    def get(self, key: tuple[Path, str]) -> OpenFolder | None:
+        with self._lock:
+            folder = self._open.pop(key, None)
+            if folder is not None:
+                self._open[key] = folder  # the most recently used last
+            return folder
+
+    def put(self, key: tuple[Path, str], folder: OpenFolder) -> None:
+        with self._lock:
+            self._open[key] = folder
+            while len(self._open) > OPEN_FOLDERS_MAX:
+                self._open.pop(next(iter(self._open)))
+
+    def forget(self, key: tuple[Path, str]) -> None:
+        with self._lock:
+            self._open.pop(key, None)
+
+
+_remembered = _Remembered()
+
+
+def _begin_anew() -> None:
+    """A forked process has no thread that could release a held lock."""
+    global _remembered  # noqa: PLW0603  # the one of this process
+    _remembered = _Remembered()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 class DurableFolders:
     """Makes and remembers folders by their path relative to the root. Safe for threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._open: dict[str, OpenFolder] = {}
-        self._lock = Lock()
 
     def opened(self, name: str) -> OpenFolder:
         """The folder, made with its parents where missing, all of it durable. Raises `OSError`."""
-        with self._lock:
-            folder = self._open.pop(name, None)
-            if folder is not None:
-                self._open[name] = folder  # the most recently used last
-                return folder
-        folder = self._make(name)
-        with self._lock:
-            self._open[name] = folder
-            while len(self._open) > OPEN_FOLDERS_MAX:
-                self._open.pop(next(iter(self._open)))
+        folder = _remembered.get((self._root, name))
+        if folder is None:
+            folder = self._make(name)
+            _remembered.put((self._root, name), folder)
         return folder
 
     def forget(self, name: str) -> None:
         """Look at the folder and its parents anew next time; one of them was removed."""
-        with self._lock:
-            parts = name.split("/")
-            for depth in range(len(parts) + 1):
-                self._open.pop("/".join(parts[:depth]), None)
+        parts = name.split("/")
+        for depth in range(len(parts) + 1):
+            _remembered.forget((self._root, "/".join(parts[:depth])))
 
     def _make(self, name: str) -> OpenFolder:
         if not name:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.errors import Misconfigured
+from ingestion.object_stores.durable_folders import OPEN_FOLDERS_MAX
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
 from ingestion.object_stores.spool import Spool
@@ -171,3 +172,12 @@ def test_forked_process_uses_the_store_of_its_own(
     if pid == 0:
         os._exit(0 if configuration.open(prefix) is not store else 1)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_many_stores_share_the_open_folders(tmp_path: Path, spooled: MakeSpool) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(OPEN_FOLDERS_MAX):
+        root = tmp_path / f"root{number}"
+        store = open_store("filesystem", {"root": str(root)}, "", tmp_path / "spool")
+        store.put(KEY, spooled(store, b"content"))
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + OPEN_FOLDERS_MAX + 10

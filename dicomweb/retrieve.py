@@ -3,19 +3,18 @@
 Source: PS3.18 10.4; 8.7.3.5.2 (transfer syntaxes), 8.6.1.2 (multipart).
 """
 
-import secrets
 from collections.abc import Iterator
-from itertools import chain
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, Choice
+from dicomweb.payloads import Part, Payload, multipart, single
 from dicomweb.transactions import StudiesTransaction
-from ingestion.errors import NotAcceptable, NotFound
+from ingestion.errors import NotAcceptable
 from ingestion.use_cases.retrieve_instances import (
     BATCH,
     Address,
@@ -25,9 +24,8 @@ from ingestion.use_cases.retrieve_instances import (
     find_instances,
     held_documents,
     held_instances,
+    only_instance,
 )
-
-SEND_BYTES = 256 * 1024  # small objects leave together in pieces of about this size
 
 
 class RetrieveTransaction(StudiesTransaction):
@@ -39,7 +37,7 @@ class RetrieveTransaction(StudiesTransaction):
     )
     def get(
         self,
-        _request: Request,
+        request: Request,
         study_instance_uid: str,
         space_slug: str = "",
         series_instance_uid: str = "",
@@ -54,10 +52,11 @@ class RetrieveTransaction(StudiesTransaction):
             )
         )
         _require_stored_syntax(choice, found)
-        instances = held_instances(found)
         if choice.representation is DICOM_FILE:
-            return _single(instances, self.links)
-        return _multipart(instances, self.links)
+            return single(request._request, _file(only_instance(found), self.links))
+        return multipart(
+            _parts(held_instances(found), self.links), part_type=DICOM_FILE.content_type
+        )
 
 
 class RetrieveMetadataTransaction(StudiesTransaction):
@@ -96,58 +95,21 @@ def _require_stored_syntax(choice: Choice, found: list[Addressed]) -> None:
         raise NotAcceptable(f"Accept leaves out a transfer syntax that is stored here: {stored}")
 
 
-def _single(instances: Iterator[HeldInstance], links: Links) -> HttpResponseBase:
+def _file(instance: HeldInstance, links: Links) -> Payload:
     """One file with its length; by the kernel alone where the store has it on a local disk."""
-    instance = next(instances, None)
-    if instance is None:
-        raise NotFound("there is no such resource")
-    content_type = _part_type(instance)
-    path = instance.path()
-    response: HttpResponseBase
-    if path is not None:
-        response = FileResponse(path.open("rb"), content_type=content_type)
-    else:
-        response = StreamingHttpResponse(instance.read(), content_type=content_type)
-    response.headers["Content-Length"] = str(instance.size_bytes)
-    response.headers["Content-Location"] = _address(instance, links)
-    return response
-
-
-def _multipart(instances: Iterator[HeldInstance], links: Links) -> HttpResponseBase:
-    boundary = secrets.token_hex(16)
-    pieces = _gathered(_parts(instances, links, boundary=boundary.encode()))
-    # What cannot be opened must be an error, so the first piece is read before the status is sent.
-    first = next(pieces)
-    return StreamingHttpResponse(
-        chain([first], pieces),
-        content_type=f'multipart/related; type="application/dicom"; boundary={boundary}',
+    return Payload(
+        content_type=_part_type(instance),
+        content_location=address_of(instance, links),
+        size_bytes=instance.size_bytes,
+        etag=f'"{instance.data_set_sha256.hex()}"',
+        read=instance.read,
+        path=instance.path(),
     )
 
 
-def _parts(instances: Iterator[HeldInstance], links: Links, *, boundary: bytes) -> Iterator[bytes]:
-    line = b"--" + boundary
+def _parts(instances: Iterator[HeldInstance], links: Links) -> Iterator[Part]:
     for instance in instances:
-        header = (
-            f"\r\nContent-Type: {_part_type(instance)}"
-            f"\r\nContent-Location: {_address(instance, links)}\r\n\r\n"
-        )
-        yield line + header.encode()
-        yield from instance.read()
-        yield b"\r\n"
-    yield line + b"--\r\n"
-
-
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces: each one sent costs a system call."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= SEND_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+        yield Part(_part_type(instance), address_of(instance, links), instance.read)
 
 
 def _metadata(found: list[Addressed], links: Links) -> Iterator[bytes]:
@@ -165,7 +127,7 @@ def _metadata(found: list[Addressed], links: Links) -> Iterator[bytes]:
 def _with_bulk_data_links(held: HeldDocument, links: Links) -> bytes:
     """Relative references made absolute. A quote inside a JSON string is escaped, so that no
     value can look like this name."""
-    address = _address(held, links)
+    address = address_of(held, links)
     return held.document.replace(
         b'"BulkDataURI":"bulkdata/', f'"BulkDataURI":"{address}/bulkdata/'.encode()
     )
@@ -175,7 +137,8 @@ def _part_type(instance: HeldInstance) -> str:
     return f"application/dicom; transfer-syntax={instance.transfer_syntax_uid}"
 
 
-def _address(held: HeldInstance | HeldDocument, links: Links) -> str:
+def address_of(held: HeldInstance | HeldDocument, links: Links) -> str:
+    """The address of an instance below its own space."""
     return links.instance(
         held.space_slug,
         held.study_instance_uid,

@@ -4,10 +4,11 @@ An address never reaches beyond its scope. Nothing is read before it is asked fo
 is held as a whole. Source: PS3.18 10.4.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from uuid import UUID
 
 import zstandard
 from django.db import connection
@@ -43,28 +44,39 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """One instance that an address means."""
+    """One instance that an address means. Its document's id changes with its bytes."""
 
     instance_id: int
     transfer_syntax_uid: str
+    document_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class HeldInstance:
-    """One instance and where its bytes rest."""
+    """One instance and where its bytes rest.
 
+    Bytes at a location never change. `pixel_data_offset` is where the Pixel Data element begins
+    in the (inflated) data set, None when there is none; `number_of_frames` is None when not said.
+    """
+
+    instance_id: int
     space_slug: str
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
+    sop_class_uid: str
     transfer_syntax_uid: str
+    data_set_sha256: bytes | memoryview
     size_bytes: int
+    data_set_offset: int
+    pixel_data_offset: int | None
+    number_of_frames: int | None
     location: str
     store: ObjectStore
 
-    def read(self) -> Iterator[bytes]:
-        """The file as it was stored, in chunks. Raises `ObjectMissing` at once."""
-        return self.store.iterate(self.location)
+    def read(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The file as stored, or a range of it, in chunks. Raises `ObjectMissing` at once."""
+        return self.store.iterate(self.location, offset=offset, length=length)
 
     def path(self) -> Path | None:
         """A local file with the same bytes, if the store has one. Raises `ObjectMissing`."""
@@ -107,16 +119,26 @@ def find_instances(address: Address) -> list[Addressed]:
         Instance.objects.filter(wanted)
         .order_by(
             F("series__series_number").asc(nulls_last=True),
-            "series_id",
+            "series__series_instance_uid",
             F("instance_number").asc(nulls_last=True),
+            "sop_instance_uid",
             "id",
         )
-        .values_list("id", "transfer_syntax_uid")
+        .values_list("sop_instance_uid", "id", "transfer_syntax_uid", "document_id")
     )
-    found = [Addressed(instance_id, syntax) for instance_id, syntax in rows]
+    found = list(_once_each(rows))
     if not found:
         raise NotFound("there is no such resource")
     return found
+
+
+def _once_each(rows: Iterable[tuple[str, int, str, UUID]]) -> Iterator[Addressed]:
+    """Each instance once; what several spaces hold is taken from the one that is there longest."""
+    seen: set[str] = set()
+    for sop_instance_uid, instance_id, transfer_syntax_uid, document_id in rows:
+        if sop_instance_uid not in seen:
+            seen.add(sop_instance_uid)
+            yield Addressed(instance_id, transfer_syntax_uid, document_id)
 
 
 def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
@@ -129,8 +151,13 @@ def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
             "series__study__study_instance_uid",
             "series__series_instance_uid",
             "sop_instance_uid",
+            "sop_class_uid",
             "transfer_syntax_uid",
+            "data_set_sha256",
             "size_bytes",
+            "data_set_offset",
+            "pixel_data_offset",
+            "number_of_frames",
             "location",
         )
         by_id = {row[0]: row[1:] for row in rows}
@@ -139,7 +166,15 @@ def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
                 if row[0] not in stores:
                     stores[row[0]] = _opened(row[0])
                 slug, store = stores[row[0]]
-                yield HeldInstance(slug, *row[1:], store=store)
+                yield HeldInstance(instance_id, slug, *row[1:], store=store)
+
+
+def only_instance(addressed: Sequence[Addressed]) -> HeldInstance:
+    """Where the one instance of an instance's address rests. Raises `NotFound`."""
+    instance = next(held_instances(addressed), None)
+    if instance is None:
+        raise NotFound("there is no such resource")
+    return instance
 
 
 def held_documents(addressed: Sequence[Addressed]) -> Iterator[HeldDocument]:

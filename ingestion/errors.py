@@ -16,6 +16,7 @@
     ├── InvalidRequest                  a query, a header or a body that cannot be understood
     │   ├── InvalidQuery
     │   ├── InvalidMultipart
+    │   ├── InvalidDocument
     │   ├── RequestTooSlow
     │   ├── NotAcceptable
     │   └── UnsupportedMediaType
@@ -134,6 +135,12 @@ class InvalidMultipart(InvalidRequest):
     """A multipart body that breaks RFC 2046 or ends before it should."""
 
     code = "invalid-multipart"
+
+
+class InvalidDocument(InvalidRequest):
+    """JSON or XML that is no data set of PS3.18 Annex F or PS3.19 A.1."""
+
+    code = "invalid-document"
 
 
 class RequestTooSlow(InvalidRequest):

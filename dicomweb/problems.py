@@ -14,6 +14,7 @@ from rest_framework import exceptions
 
 from ingestion.errors import (
     DatabaseUnavailable,
+    HeldInSeveralSpaces,
     IngestionError,
     InvalidInstance,
     InvalidRequest,
@@ -47,6 +48,7 @@ STATUS: dict[type[IngestionError], int] = {
     NotAuthenticated: 401,
     NotPermitted: 403,
     NotFound: 404,
+    HeldInSeveralSpaces: 409,
     Unavailable: 503,
     # PS3.18 knows no 507; 503 with Retry-After is what its clients understand.
     OutOfSpace: 503,

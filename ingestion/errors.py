@@ -21,6 +21,7 @@
     │   ├── NotAcceptable
     │   └── UnsupportedMediaType
     ├── NotFound
+    ├── HeldInSeveralSpaces             the request must name the storage space it means
     ├── NotAuthenticated
     ├── NotPermitted
     ├── AssociationRefused              by policy; `retryable` tells transient from permanent
@@ -166,6 +167,12 @@ class NotFound(IngestionError):
     """The thing asked for is not here, or not for this principal."""
 
     code = "not-found"
+
+
+class HeldInSeveralSpaces(IngestionError):
+    """More than one storage space holds what shall be changed; the request must name one."""
+
+    code = "held-in-several-spaces"
 
 
 class NotAuthenticated(IngestionError):

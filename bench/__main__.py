@@ -16,6 +16,8 @@ from bench.machine import describe_machine
 from bench.parts.c_store import measure_c_store
 from bench.parts.lag import measure_lag
 from bench.parts.memory import measure_memory
+from bench.parts.qido import measure_qido
+from bench.parts.read import measure_read
 from bench.parts.stow import measure_stow
 from bench.peers.orthanc import Index, missing_for
 from bench.report import Report
@@ -24,6 +26,8 @@ from bench.workshop import Workshop
 PARTS: dict[str, Callable[[Workshop], None]] = {
     "c-store": measure_c_store,
     "stow": measure_stow,
+    "read": measure_read,
+    "qido": measure_qido,
     "lag": measure_lag,
     "memory": measure_memory,
 }

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 RATE = "instances/s"
+BANDWIDTH = "MB/s"
+REQUESTS = "requests/s"
+# Units of which more is better, so that peers are compared by ratio.
+COMPARED = frozenset({RATE, BANDWIDTH, REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 # their services. Safe to repeat. Needs root.
 set -eu
 
-PACKAGES='orthanc orthanc-postgresql orthanc-dicomweb dcmtk'
+PACKAGES='curl orthanc orthanc-postgresql orthanc-dicomweb dcmtk'
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

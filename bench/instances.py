@@ -6,7 +6,7 @@ Source: PS3.3 A.3 (CT Image IOD), PS3.10 7.1 (file format).
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -107,11 +107,12 @@ class InstanceSet:
 
     size: Size
     studies: tuple[Path, ...]
+    instances_per_study: int = INSTANCES_PER_STUDY
 
     @property
     def count(self) -> int:
         """How many instances."""
-        return len(self.studies) * INSTANCES_PER_STUDY
+        return len(self.studies) * self.instances_per_study
 
     def files(self) -> list[Path]:
         """Every file, study by study."""
@@ -124,7 +125,7 @@ class InstanceSet:
     def dealt_to(self, clients: int) -> list["InstanceSet"]:
         """The studies, dealt to so many clients in turn; nobody goes empty-handed."""
         hands = (self.studies[n::clients] for n in range(clients))
-        return [InstanceSet(self.size, hand) for hand in hands if hand]
+        return [replace(self, studies=hand) for hand in hands if hand]
 
 
 def write_instances(folder: Path, size: Size, *, count: int) -> InstanceSet:
@@ -139,10 +140,12 @@ def write_instances(folder: Path, size: Size, *, count: int) -> InstanceSet:
     return InstanceSet(size, tuple(studies))
 
 
-def one_study(size: Size) -> Iterator[bytes]:
+def one_study(
+    size: Size, study: str = "", *, instances: int = INSTANCES_PER_STUDY
+) -> Iterator[bytes]:
     """The files of a new study of one series."""
-    study, series = new_uid(), new_uid()
-    for number in range(1, INSTANCES_PER_STUDY + 1):
+    study, series = study or new_uid(), new_uid()
+    for number in range(1, instances + 1):
         yield instance_file(size, study=study, series=series, instance=new_uid(), number=number)
 
 

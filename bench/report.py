@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from bench.figures import RATE, Figure, Measurements
+from bench.figures import COMPARED, Figure, Measurements
 from bench.peers.ours import NAME as OURS
 
 RESULTS = Path(__file__).parent / "results"
@@ -83,7 +83,7 @@ class Report:
     def _ratio(self, figure: Figure) -> float | None:
         """How many times as fast we are in the same run; None where nothing is compared."""
         ours = self.measurements.figure(figure.cell, OURS)
-        if ours is None or figure.peer == OURS or figure.cell.unit != RATE:
+        if ours is None or figure.peer == OURS or figure.cell.unit not in COMPARED:
             return None
         return round(ours.median / figure.median, 3)
 

@@ -54,7 +54,10 @@ def principal_of(token: str) -> Principal:
 
 def _looked_up(digest: bytes) -> Principal:
     access = AccessToken.objects.filter(
-        Q(expires_at__isnull=True) | Q(expires_at__gt=Now()), digest=digest, is_enabled=True
+        Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
+        Q(user__isnull=True) | Q(user__is_active=True, user__is_staff=True),
+        digest=digest,
+        is_enabled=True,
     ).first()
     if access is None:
         raise NotAuthenticated("the bearer token is not valid")

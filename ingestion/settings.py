@@ -124,6 +124,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+# `python -m dicomweb.viewer.install` fetches it; without it there is no viewer.
+VIEWER_FOLDER = ENVIRONMENT.state_folder / "viewer"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -21,6 +21,7 @@ from bindings.fan_out import fan_out_events
 from bindings.redrive import trim_deliveries
 from ingestion.errors import Unavailable
 from ingestion.use_cases.clean_spools import clean_spools
+from ingestion.use_cases.issue_viewer_token import remove_expired_viewer_tokens
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.retain_objects import remove_retired_objects
 from ingestion.use_cases.revise_studies import revise_due_studies
@@ -115,4 +116,5 @@ def keep_house() -> None:
     """Remove what has been kept long enough."""
     remove_retired_objects()
     clean_spools()
+    remove_expired_viewer_tokens()
     trim_deliveries(settled_before=timezone.now() - SETTLED_DELIVERIES_KEPT)

@@ -3,10 +3,13 @@
 import hashlib
 import secrets
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
 from ingestion.models.storage_space import StorageSpace
+
+TOKEN_PREFIX = "ing_"  # noqa: S105  # scanners of leaked secrets can recognise it
 
 
 def token_digest(token: str) -> bytes:
@@ -15,8 +18,8 @@ def token_digest(token: str) -> bytes:
 
 
 def new_token() -> str:
-    """A token of 256 random bits that scanners of leaked secrets can recognise."""
-    return "ing_" + secrets.token_urlsafe(32)
+    """A token of 256 random bits."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 class AccessToken(models.Model):
@@ -29,6 +32,13 @@ class AccessToken(models.Model):
     may_delete = models.BooleanField(default=False)
     all_spaces = models.BooleanField(default=False)
     spaces = models.ManyToManyField(StorageSpace, blank=True, related_name="access_tokens")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        help_text="Whose viewer holds it: it is good only while they are active staff.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -28,7 +28,9 @@ from ingestion.errors import (
     OutOfSpace,
     RequestTooSlow,
     Unavailable,
+    UnreadablePixelData,
     UnsupportedMediaType,
+    WorkitemRefused,
 )
 
 log = structlog.get_logger(__name__)
@@ -48,10 +50,13 @@ STATUS: dict[type[IngestionError], int] = {
     NotAuthenticated: 401,
     NotPermitted: 403,
     NotFound: 404,
+    WorkitemRefused: 409,  # the worklist's own table knows when it is 400
     HeldInSeveralSpaces: 409,
     Unavailable: 503,
     # PS3.18 knows no 507; 503 with Retry-After is what its clients understand.
     OutOfSpace: 503,
+    # The instance is held; it is this form of it that cannot be made.
+    UnreadablePixelData: 406,
     ObjectMissing: 500,
     # An operator must act; until then it is our side that cannot, and a repeat can help.
     Misconfigured: 503,

@@ -22,6 +22,7 @@
     │   └── UnsupportedMediaType
     ├── NotFound
     ├── HeldInSeveralSpaces             the request must name the storage space it means
+    ├── WorkitemRefused                 the rules of Unified Procedure Steps forbid it
     ├── NotAuthenticated
     ├── NotPermitted
     ├── AssociationRefused              by policy; `retryable` tells transient from permanent
@@ -30,6 +31,7 @@
     │   ├── ObjectStoreUnavailable
     │   ├── DatabaseUnavailable
     │   └── BrokerUnavailable
+    ├── UnreadablePixelData             frames that cannot be taken apart or decoded as asked
     ├── ObjectMissing                   the manifest knows it, the object store does not
     └── Misconfigured
 
@@ -175,6 +177,17 @@ class HeldInSeveralSpaces(IngestionError):
     code = "held-in-several-spaces"
 
 
+class WorkitemRefused(IngestionError):
+    """The state of a workitem, or its lock, forbids the request (PS3.4 CC.1.1, CC.2)."""
+
+    code = "workitem-refused"
+
+    def __init__(self, message: str, status: int) -> None:
+        """`status` is the DIMSE status of the refusal, 0xC300 and others."""
+        super().__init__(message)
+        self.status = status
+
+
 class NotAuthenticated(IngestionError):
     """No valid credentials came with the request."""
 
@@ -222,6 +235,12 @@ class BrokerUnavailable(Unavailable):
     """The broker did not take a wake-up. Rows remain due; the sweep finds them."""
 
     code = "broker-unavailable"
+
+
+class UnreadablePixelData(IngestionError):
+    """The pixels of an instance cannot be taken apart or decoded: no form of them can be made."""
+
+    code = "unreadable-pixel-data"
 
 
 class ObjectMissing(IngestionError):

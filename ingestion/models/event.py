@@ -12,10 +12,11 @@ from ingestion.models.study_revision import StudyRevision
 
 
 class EventType(models.TextChoices):
-    """CloudEvents types, named as the original names them."""
+    """CloudEvents types: the original's, and in its manner what it does not tell."""
 
     DICOM_AVAILABLE = "DicomAvailableEvent", "Instance available"
     STUDY_REVISION = "StudyRevisionEvent", "Study revised"
+    DICOM_DELETED = "DicomDeletedEvent", "Study, series or instance deleted"
 
 
 class Event(models.Model):
@@ -35,7 +36,7 @@ class Event(models.Model):
     )
     data = models.JSONField(
         db_default=models.Value({}, output_field=models.JSONField()),
-        help_text="Facts of the instance: change, hash, size, transfer syntax, sender.",
+        help_text="Facts of the instance or of the deletion, as they are told.",
     )
     created_at = models.DateTimeField(db_default=Now())
     fanned_out_at = models.DateTimeField(null=True)

@@ -4,9 +4,11 @@ Source: PS3.18 10.1; the original serves `/stow-rs` and `/wado-rs`.
 """
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from dicomweb import resources
+from dicomweb.viewer.views import viewer
 
 _STUDY = "studies/<str:study_instance_uid>"
 _SERIES = f"{_STUDY}/series/<str:series_instance_uid>"
@@ -32,6 +34,9 @@ urlpatterns = [
     path("dicomweb/", include(studies_service)),
     path("stow-rs/", include(studies_service)),
     path("wado-rs/", include(studies_service)),
+    path("viewer", RedirectView.as_view(pattern_name="viewer", query_string=True)),
+    path("viewer/", viewer, name="viewer"),
+    path("viewer/<path:path>", viewer),
     path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
 ]

@@ -2,7 +2,7 @@
 -- %(space)s, %(first)s and %(last)s are given. All instances share one header document: a search
 -- that is measured reads none.
 INSERT INTO ingestion_headerdocument (id, body)
-VALUES ('00000000-0000-7000-8000-000000000001', '\x28b52ffd20020100007b7d') ON CONFLICT DO NOTHING;
+VALUES ('00000000-0000-7000-8000-000000000001', '\x28b52ffd20021100007b7d') ON CONFLICT DO NOTHING;
 
 INSERT INTO ingestion_study (
     storage_space_id, study_instance_uid, patient_id, patient_name, patient_name_normalized,

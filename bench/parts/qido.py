@@ -29,11 +29,12 @@ FASTER, GROWTH_MAX = 5.0, 2.0
 ACCEPT = "application/dicom+json"
 SQL = Path(__file__).parents[1] / "generated_rows.sql"
 FIELDS = "includefield=00081030%2C00080060%2C00080090%2C00100030"
-# As OHIF's study list asks (its page is 100 and one more).
+# As OHIF's study list asks (its page is 100 and one more). Of one patient there is one study:
+# no page of 100, so no goal.
 PAGES: Mapping[str, str] = {
     "newest": f"/studies?limit=101&offset=0&fuzzymatching=false&{FIELDS}",
     "date range": f"/studies?limit=101&StudyDate=20210101-20211231&{FIELDS}",
-    "name": f"/studies?limit=101&PatientName=*a*&{FIELDS}",
+    "name": f"/studies?limit=101&PatientName=*oe*&{FIELDS}",
     "modality": f"/studies?limit=101&ModalitiesInStudy=CT&{FIELDS}",
     "patient": f"/studies?limit=101&PatientID=P00007&{FIELDS}",
 }
@@ -72,7 +73,7 @@ def _compare(workshop: Workshop, peer: Peer, stored: InstanceSet) -> None:
             PART,
             f"{name}, {len(stored.studies)} studies",
             REQUESTS,
-            ((ORTHANC_POSTGRESQL, FASTER),),
+            () if name == "patient" else ((ORTHANC_POSTGRESQL, FASTER),),
         )
         with workshop.attempt(f"{PART}, {cell.name}, {peer.name}"):
             fetch(peer, [path] * 3, accept=ACCEPT)

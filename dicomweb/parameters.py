@@ -14,7 +14,8 @@ from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 
 from ingestion.dicom.attributes import IndexedAttribute, Level
 from ingestion.dicom.identifiers import is_valid_uid
-from ingestion.dicom.matching import Match, SingleValue, parse_key
+from ingestion.dicom.match_keys import parse_key
+from ingestion.dicom.matching import Match, SingleValue
 from ingestion.errors import InvalidQuery, NotFound
 from ingestion.use_cases.search_attributes import MATCHED, PATHS, entity_level
 from ingestion.use_cases.search_manifest import Include, Query, Scope

@@ -1,22 +1,15 @@
 """Says what a query key means, and whether a value matches it.
 
-The parsed forms are what searches are made of; `matches` is the model they are tested against.
-Source: PS3.4 C.2.2.2, PS3.18 8.3.4.
+The meanings are what searches are made of; `matches` is the model they are tested against.
+`ingestion.dicom.match_keys` reads keys into them. Source: PS3.4 C.2.2.2.
 """
 
 import re
 from dataclasses import dataclass
-from datetime import date
 
-from ingestion.dicom.attributes import IndexedAttribute, normalized_date, normalized_time
-from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.person_names import normalized
-from ingestion.errors import InvalidQuery
 
-# PS3.4 C.2.2.2.4: VRs in whose values * and ? are wild cards.
-WILDCARD_VRS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
-KEY_CHARACTERS_MAX = 8192  # a list of a hundred UIDs
-VALUES_MAX = 1000
+_LEAST_TIME = "000000.000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +19,10 @@ class Universal:
 
 @dataclass(frozen=True, slots=True)
 class SingleValue:
-    """Matches this value; `is_normalized` names ignore case and accents (PS3.4 C.2.2.2.1)."""
+    """Matches this value; `is_normalized` names ignore case and accents (PS3.4 C.2.2.2.1).
+
+    The empty value matches what has none (PS3.4 C.2.2.2.7).
+    """
 
     value: str
     is_normalized: bool = False
@@ -34,7 +30,15 @@ class SingleValue:
 
 @dataclass(frozen=True, slots=True)
 class ValueList:
-    """Matches any of the values (PS3.4 C.2.2.2.2 for UIDs, C.2.2.2.8 for others)."""
+    """Matches any of the values: our reading of a list, which the Standard leaves undefined."""
+
+    values: tuple[str, ...]
+    is_normalized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllValues:
+    """Matches what has each of the values, and maybe more (PS3.4 C.2.2.2.8)."""
 
     values: tuple[str, ...]
     is_normalized: bool = False
@@ -56,6 +60,16 @@ class Wildcard:
 
 
 @dataclass(frozen=True, slots=True)
+class FuzzyName:
+    """Matches names of which each word of a key begins some component (PS3.4 C.2.2.2.1.1).
+
+    `names` are normalised; any of them may match.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DateRange:
     """Matches dates YYYYMMDD from `first` to `last`, both included; '' is open."""
 
@@ -67,46 +81,70 @@ class DateRange:
 class TimeRange:
     """Matches times from `first` to `last`, both HHMMSS.FFFFFF and included; '' is open.
 
-    A key `10` is the range of all times that begin so (PS3.4 C.2.2.2.5).
+    A key `10` is the range of all times that begin so, and no range to the Standard
+    (`is_single`, PS3.4 C.2.2.2.5).
     """
 
     first: str
     last: str
+    is_single: bool = False
 
 
-Match = Universal | SingleValue | ValueList | UIDList | Wildcard | DateRange | TimeRange
+@dataclass(frozen=True, slots=True)
+class DateTimeRange:
+    """Matches moments from `first` to `last`, both YYYYMMDDHHMMSS.FFFFFF; '' is open.
+
+    Of a key for a date it is the date and the time of its pair taken as one moment (PS3.4
+    C.2.2.2.5.4). With `is_utc` values are brought to UTC before they are compared.
+    """
+
+    first: str
+    last: str
+    is_utc: bool = False
 
 
-def parse_key(attribute: IndexedAttribute, text: str) -> Match:
-    """Return what the key `text` asks of `attribute`. Raises InvalidQuery."""
-    text = text.strip(" \0")
-    if len(text) > KEY_CHARACTERS_MAX:
-        raise InvalidQuery(f"{attribute.keyword} is longer than {KEY_CHARACTERS_MAX} characters")
-    if "\0" in text:
-        raise InvalidQuery(f"{attribute.keyword} has a character that no value can have")
-    # Departs from PS3.4 C.2.2.2.4: * alone is universal for every VR, as clients send it so.
-    if not text.strip("*"):
-        return Universal()
-    if text == '""':  # empty value matching
-        return SingleValue("")
-    return _PARSERS.get(attribute.vr, _parse_text)(attribute, text)
+Match = (
+    Universal
+    | SingleValue
+    | ValueList
+    | AllValues
+    | UIDList
+    | Wildcard
+    | FuzzyName
+    | DateRange
+    | TimeRange
+    | DateTimeRange
+)
 
 
 def matches(match: Match, value: str) -> bool:
-    """Tell whether `value`, as the index holds it and '' when absent, matches."""
-    if isinstance(match, Universal):
-        return True
-    if isinstance(match, DateRange):
-        return bool(value) and match.first <= value and (not match.last or value <= match.last)
-    if isinstance(match, TimeRange):
-        time = _filled_time(value, "0")
-        return bool(value) and match.first <= time and (not match.last or time <= match.last)
-    if isinstance(match, UIDList):
-        return value in match.values
-    compared = normalized(value) if match.is_normalized else value
-    if isinstance(match, Wildcard):
-        return wildcard_expression(match.pattern).fullmatch(compared) is not None
-    return compared in (match.values if isinstance(match, ValueList) else (match.value,))
+    """Tell whether a value, as the index holds it and '' when absent, matches.
+
+    A moment is YYYYMMDDHHMMSS.FFFFFF; `AllValues` asks one value of many at a time.
+    """
+    match match:
+        case Universal():
+            return True
+        case DateRange() | DateTimeRange():
+            return bool(value) and _is_within(match.first, match.last, value)
+        case TimeRange():
+            return bool(value) and _is_within(match.first, match.last, filled_time(value))
+        case UIDList():
+            return value in match.values
+        case FuzzyName():
+            return any(_begins_components(name, normalized(value)) for name in match.names)
+        case Wildcard():
+            pattern = wildcard_expression(match.pattern)
+            return pattern.fullmatch(_compared(match, value)) is not None
+        case SingleValue():
+            return _compared(match, value) == match.value
+        case ValueList() | AllValues():
+            return _compared(match, value) in match.values
+
+
+def filled_time(time: str) -> str:
+    """Return HHMMSS.FFFFFF with the parts not given at their least; '' stays."""
+    return time + _LEAST_TIME[len(time) :] if time else ""
 
 
 def wildcard_expression(pattern: str) -> re.Pattern[str]:
@@ -118,102 +156,14 @@ def wildcard_expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(translated), re.DOTALL)
 
 
-def _parse_uid(attribute: IndexedAttribute, text: str) -> Match:
-    uids = tuple(part.strip(" \0") for part in re.split(r"[,\\]", text) if part.strip(" \0"))
-    if not uids or len(uids) > VALUES_MAX or not all(is_valid_uid(uid) for uid in uids):
-        raise InvalidQuery(f"{attribute.keyword} must be a UID or a list of at most {VALUES_MAX}")
-    return SingleValue(uids[0]) if len(uids) == 1 else UIDList(uids)
+def _compared(match: SingleValue | ValueList | AllValues | Wildcard, value: str) -> str:
+    return normalized(value) if match.is_normalized else value
 
 
-def _parse_text(attribute: IndexedAttribute, text: str) -> Match:
-    is_name = attribute.vr == "PN"
-    # Codes cannot hold a comma (PS3.5 6.2), so that a comma too can only be a list of them.
-    parts = re.split(r"[,\\]" if attribute.vr == "CS" else r"\\", text)
-    values = tuple(part.strip() for part in parts if part.strip())
-    if len(values) > VALUES_MAX:
-        raise InvalidQuery(f"{attribute.keyword} has more than {VALUES_MAX} values")
-    if any("*" in value or "?" in value for value in values):
-        if len(values) > 1:
-            raise InvalidQuery(f"{attribute.keyword} must not have wild cards in a list")
-        pattern = normalized(values[0]) if is_name else values[0]
-        return Wildcard(re.sub(r"\*+", "*", pattern), is_name)
-    if is_name:
-        values = tuple(normalized(value) for value in values)
-    if not values:
-        return Universal()
-    return SingleValue(values[0], is_name) if len(values) == 1 else ValueList(values, is_name)
+def _is_within(first: str, last: str, value: str) -> bool:
+    return first <= value and (not last or value <= last)
 
 
-def _parse_number(attribute: IndexedAttribute, text: str) -> Match:
-    values = []
-    for part in re.split(r"[,\\]", text):
-        if not re.fullmatch(r"[+-]?[0-9]{1,12}", part.strip(), re.ASCII):
-            raise InvalidQuery(f"{attribute.keyword} must be an integer")
-        values.append(str(int(part)))
-    if len(values) > VALUES_MAX:
-        raise InvalidQuery(f"{attribute.keyword} has more than {VALUES_MAX} values")
-    return SingleValue(values[0]) if len(values) == 1 else ValueList(tuple(values))
-
-
-def _parse_date(attribute: IndexedAttribute, text: str) -> Match:
-    """PS3.4 C.2.2.2.5.1. A single date is a single value."""
-    first, hyphen, last = text.partition("-")
-    if not hyphen:
-        return SingleValue(_date(attribute, text))
-    if not first.strip() and not last.strip():
-        raise InvalidQuery(f"{attribute.keyword} must be a date or a range of dates")
-    span = DateRange(_date(attribute, first), _date(attribute, last))
-    if span.first and span.last and span.first > span.last:
-        raise InvalidQuery(f"{attribute.keyword} is a range that ends before it begins")
-    return span
-
-
-def _parse_time(attribute: IndexedAttribute, text: str) -> Match:
-    """PS3.4 C.2.2.2.5.2. Parts not given stand for all their values."""
-    first, hyphen, last = text.partition("-")
-    if not first.strip() and not last.strip():
-        raise InvalidQuery(f"{attribute.keyword} must be a time or a range of times")
-    if not hyphen:
-        last = first
-    span = TimeRange(
-        _filled_time(_time(attribute, first), "0"), _filled_time(_time(attribute, last), "9")
-    )
-    if span.first and span.last and span.first > span.last:
-        raise InvalidQuery(f"{attribute.keyword} is a range that ends before it begins")
-    return span
-
-
-def _date(attribute: IndexedAttribute, text: str) -> str:
-    if not text.strip():
-        return ""
-    digits = normalized_date(text.replace("-", "x"))
-    try:
-        date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError as error:
-        raise InvalidQuery(f"{attribute.keyword} must be a date YYYYMMDD") from error
-    return digits
-
-
-def _time(attribute: IndexedAttribute, text: str) -> str:
-    if not text.strip():
-        return ""
-    time = normalized_time(text)
-    # PS3.5 6.2: 60 is a leap second.
-    if not time or time[:2] > "23" or time[2:4] > "59" or time[4:6] > "60":
-        raise InvalidQuery(f"{attribute.keyword} must be a time HHMMSS.FFFFFF or its beginning")
-    return time
-
-
-def _filled_time(time: str, filler: str) -> str:
-    """Return HHMMSS.FFFFFF with the parts not given at their least ('0') or greatest ('9')."""
-    template = "000000.000000" if filler == "0" else "235960.999999"
-    return time + template[len(time) :] if time else ""
-
-
-_PARSERS = {
-    "DA": _parse_date,
-    "IS": _parse_number,
-    "TM": _parse_time,
-    "UI": _parse_uid,
-    "US": _parse_number,
-}
+def _begins_components(name: str, value: str) -> bool:
+    components = value.split()
+    return all(any(part.startswith(word) for part in components) for word in name.split())

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.dicom.attributes import INDEXED, REQUEST_ATTRIBUTES, joined_values
-from ingestion.dicom.matching import matches, parse_key
+from ingestion.dicom.match_keys import parse_key
+from ingestion.dicom.matching import matches
 from ingestion.dicom.person_names import normalized
 from ingestion.errors import InvalidQuery
 from ingestion.models import Series, StorageSpace, Study

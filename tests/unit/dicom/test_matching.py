@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.dicom.attributes import INDEXED, IndexedAttribute
+from ingestion.dicom.match_keys import LITERAL, MatchingOption, parse_key
 from ingestion.dicom.matching import (
     DateRange,
+    FuzzyName,
     Match,
     SingleValue,
     TimeRange,
@@ -18,7 +20,6 @@ from ingestion.dicom.matching import (
     ValueList,
     Wildcard,
     matches,
-    parse_key,
 )
 from ingestion.errors import InvalidQuery
 
@@ -30,7 +31,7 @@ MEANINGS: list[tuple[str, str, Match]] = [
     ("PatientID", "", Universal()),
     ("PatientID", "*", Universal()),
     ("StudyDate", "*", Universal()),
-    ("PatientID", '""', SingleValue("")),
+    ("PatientID", '""', SingleValue('""')),
     ("PatientID", "P-1 ", SingleValue("P-1")),
     ("PatientID", "P*1?", Wildcard("P*1?")),
     ("PatientID", "a\\b", ValueList(("a", "b"))),
@@ -47,12 +48,14 @@ MEANINGS: list[tuple[str, str, Match]] = [
     ("StudyDate", "20200102-20200203", DateRange("20200102", "20200203")),
     ("StudyDate", "20200102-", DateRange("20200102", "")),
     ("StudyDate", "-20200203", DateRange("", "20200203")),
-    ("StudyTime", "10", TimeRange("100000.000000", "105960.999999")),
+    ("StudyTime", "10", TimeRange("100000.000000", "105960.999999", is_single=True)),
     ("StudyTime", "1015-1020", TimeRange("101500.000000", "102060.999999")),
     ("StudyTime", "-1020", TimeRange("", "102060.999999")),
     ("StudyTime", "101530.5-", TimeRange("101530.500000", "")),
     ("InstanceNumber", "07", SingleValue("7")),
     ("InstanceNumber", "1,2", ValueList(("1", "2"))),
+    ("PatientName", "^", Universal()),
+    ("TimezoneOffsetFromUTC", "+0100", Universal()),
 ]
 
 NONSENSE = [
@@ -66,7 +69,6 @@ NONSENSE = [
     ("StudyTime", "25"),
     ("StudyTime", "1060"),
     ("StudyTime", "-"),
-    ("StudyTime", "12-11"),
     ("StudyTime", "noon"),
     ("StudyInstanceUID", "1.2.*"),
     ("StudyInstanceUID", "abc"),
@@ -86,8 +88,7 @@ MATCHING = [
     ("PatientID", "p-1", "P-1", False),
     ("PatientID", "?-1", "P-1", True),
     ("PatientID", "*", "", True),
-    ("PatientID", '""', "", True),
-    ("PatientID", '""', "P-1", False),
+    ("PatientID", '""', "", False),
     ("StudyDate", "-20200203", "", False),
     ("StudyDate", "20200101-", "20200101", True),
     ("StudyDate", "-20200101", "20200102", False),
@@ -137,3 +138,48 @@ def test_a_range_holds_the_days_between_its_ends(first: object, last: object, da
     if first_text <= last_text:
         match = parse_key(BY_KEYWORD["StudyDate"], f"{first_text}-{last_text}")
         assert matches(match, text) is (first_text <= text <= last_text)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text", "option", "meaning"),
+    [
+        ("PatientID", '""', MatchingOption.EMPTY_VALUES, SingleValue("")),
+        ("StudyDate", '""', MatchingOption.EMPTY_VALUES, SingleValue("")),
+        ("InstanceNumber", '""', MatchingOption.EMPTY_VALUES, SingleValue("")),
+        ("PatientName", "Jane^Dö", MatchingOption.FUZZY_NAMES, FuzzyName(("jane do",))),
+        ("PatientName", "Jane*", MatchingOption.FUZZY_NAMES, Wildcard("jane*", True)),
+        ("PatientName", "^=", MatchingOption.FUZZY_NAMES, Universal()),
+        # Modality has one value, so that a list is no matter of PS3.4 C.2.2.2.8.
+        ("Modality", "CT,MR", MatchingOption.MULTIPLE_VALUES, ValueList(("CT", "MR"))),
+    ],
+)
+def test_options_change_what_a_key_means(
+    keyword: str, text: str, option: MatchingOption, meaning: Match
+) -> None:
+    assert parse_key(BY_KEYWORD[keyword], text, options=option) == meaning
+    assert parse_key(BY_KEYWORD[keyword], "*", options=option) == Universal()
+
+
+@pytest.mark.parametrize("keyword", ["StudyDate", "StudyTime", "InstanceNumber", "SOPClassUID"])
+def test_without_the_option_two_quotes_are_no_value_of_these(keyword: str) -> None:
+    with pytest.raises(InvalidQuery):
+        parse_key(BY_KEYWORD[keyword], '""', options=LITERAL)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "expected"),
+    [
+        ("ja do", "Doe^Jane", True),
+        ("DO^JÁ", "Doe^Jane", True),
+        ("oe", "Doe^Jane", False),
+        ("do x", "Doe^Jane", False),
+        ("漢", "Zoe=漢字=かんじ", True),
+        ("かん", "Zoe=漢字=かんじ", True),
+        ("x\\zo", "Zoe", True),
+    ],
+)
+def test_fuzzy_names_match_beginnings_of_components_in_any_order(
+    key: str, name: str, expected: bool
+) -> None:
+    match = parse_key(BY_KEYWORD["PatientName"], key, options=MatchingOption.FUZZY_NAMES)
+    assert matches(match, name) is expected

@@ -76,7 +76,11 @@ class EventAdmin(LargeRecordAdmin[Event]):
 
     @display(
         description="Type",
-        label={EventType.DICOM_AVAILABLE.value: "info", EventType.STUDY_REVISION.value: "success"},
+        label={
+            EventType.DICOM_AVAILABLE.value: "info",
+            EventType.STUDY_REVISION.value: "success",
+            EventType.DICOM_DELETED.value: "danger",
+        },
     )
     def type_label(self, event: Event) -> tuple[str, str]:
         """The CloudEvents type in words."""

@@ -1,7 +1,7 @@
 """What subscribers are told: the original's field names first, then ours.
 
 `DicomAvailableEvent` is `{provider, endpoint}`, `StudyRevisionEvent` is `{revision, study,
-changeSet}`; references in change sets are `<series UID>/<SOP UID>`.
+changeSet}`; references in change sets are `<series UID>/<SOP UID>`. `DicomDeletedEvent` is ours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,25 +56,34 @@ class SeriesFacts:
     instances: tuple[InstanceFacts, ...]
 
 
-def available_data(
-    provider: Provider,
-    *,
-    study_instance_uid: str,
-    series_instance_uid: str,
-    sop_instance_uid: str,
-    facts: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The data of a `DicomAvailableEvent`."""
-    path = (
-        f"/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}"
-    )
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The study, series or instance that an event is about; UIDs below its level are ''."""
+
+    study_instance_uid: str
+    series_instance_uid: str = ""
+    sop_instance_uid: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its resource below a DICOMweb root."""
+        uids = (self.study_instance_uid, self.series_instance_uid, self.sop_instance_uid)
+        names = ("studies", "series", "instances")
+        return "".join(f"/{name}/{uid}" for name, uid in zip(names, uids, strict=True) if uid)
+
+
+def subject_data(provider: Provider, subject: Subject, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a `DicomAvailableEvent` or `DicomDeletedEvent`: where it is or was, and facts."""
+    uids = {
+        "studyInstanceUID": subject.study_instance_uid,
+        "seriesInstanceUID": subject.series_instance_uid,
+        "sopInstanceUID": subject.sop_instance_uid,
+    }
     return {
         "provider": provider.name,
-        "endpoint": provider.internal_root + path,
-        "externalEndpoint": provider.external_root + path,
-        "studyInstanceUID": study_instance_uid,
-        "seriesInstanceUID": series_instance_uid,
-        "sopInstanceUID": sop_instance_uid,
+        "endpoint": provider.internal_root + subject.path,
+        "externalEndpoint": provider.external_root + subject.path,
+        **{name: uid for name, uid in uids.items() if uid},
         **facts,
     }
 

@@ -7,7 +7,7 @@ import orjson
 import zstandard
 from django.conf import settings
 
-from ingestion.domain.events import Provider, available_data, revision_data
+from ingestion.domain.events import Provider, Subject, revision_data, subject_data
 from ingestion.errors import IngestionError
 from ingestion.models import Event, EventType, StorageSpace
 
@@ -32,14 +32,13 @@ def describe_event(event: Event) -> dict[str, Any]:
 
 def _data(event: Event) -> dict[str, Any]:
     provider = provider_of(event.storage_space)
-    if event.type == EventType.DICOM_AVAILABLE:
-        return available_data(
-            provider,
-            study_instance_uid=event.study_instance_uid,
-            series_instance_uid=event.series_instance_uid,
-            sop_instance_uid=event.sop_instance_uid,
-            facts=event.data,
-        )
+    if event.type == EventType.STUDY_REVISION:
+        return _revision_data(event, provider)
+    subject = Subject(event.study_instance_uid, event.series_instance_uid, event.sop_instance_uid)
+    return subject_data(provider, subject, event.data)
+
+
+def _revision_data(event: Event, provider: Provider) -> dict[str, Any]:
     revision = event.revision
     if revision is None:
         raise UntellableEvent("the event names no revision")

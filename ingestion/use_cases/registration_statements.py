@@ -11,6 +11,7 @@ from weakref import WeakSet
 from django.db.backends.utils import CursorWrapper
 
 from ingestion.models.columns import SeriesAttributes, StudyAttributes
+from ingestion.use_cases.recount_studies import recount_statement
 
 STUDY_COLUMNS = tuple(f.name for f in StudyAttributes._meta.get_fields())
 SERIES_COLUMNS = tuple(f.name for f in SeriesAttributes._meta.get_fields())
@@ -57,12 +58,16 @@ WHERE id = ANY(%(ids)s::uuid[]) AND outcome = 'pending'
 ORDER BY id FOR UPDATE
 """
 
-# One registrar at a time per study, whether its row exists or not.
+# One at a time registers or deletes of a study, whether its row exists or not.
 SERIALIZE_STUDIES = """
 SELECT pg_advisory_xact_lock(hashtextextended(study, 0)) FROM (
     SELECT DISTINCT storage_space_id || '/' || study_instance_uid AS study
     FROM ingestion_receipt WHERE id = ANY($1) ORDER BY 1
 ) AS studies
+"""
+SERIALIZE_STUDY = """
+SELECT pg_advisory_xact_lock(
+    hashtextextended(%(space)s::bigint || '/' || %(study_instance_uid)s, 0))
 """
 
 # The first receipt of each SOP Instance is judged; a later one waits for the next round,
@@ -110,7 +115,7 @@ RETURNING r.id, r.outcome, j.known, j.settles_at_once
 
 # At least a day, also where nothing shall be retained: a sender may have found the object in place
 # and be about to commit its receipt.
-_RETAINED = "now() + GREATEST(sp.retention_days, 1) * interval '1 day'"
+RETAINED = "now() + GREATEST(sp.retention_days, 1) * interval '1 day'"
 
 # Bytes that no instance points at: the version before, the newcomer that was not kept, the
 # duplicate that rests elsewhere because its file meta information differs.
@@ -118,7 +123,7 @@ RETIRE = f"""
 INSERT INTO ingestion_retiredobject (storage_space_id, sop_instance_uid, location, size_bytes,
     data_set_sha256, document_id, reason, retired_at, removable_at)
 SELECT i.storage_space_id, i.sop_instance_uid, i.location, i.size_bytes, i.data_set_sha256,
-       i.document_id, 'superseded', now(), {_RETAINED}
+       i.document_id, 'superseded', now(), {RETAINED}
 FROM ingestion_receipt r
 JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 JOIN ingestion_instance i
@@ -126,7 +131,7 @@ JOIN ingestion_instance i
 WHERE r.id = ANY($1) AND r.outcome = 'modified' AND i.deleted_at IS NULL
 UNION ALL
 SELECT r.storage_space_id, r.sop_instance_uid, r.location, r.size_bytes, r.data_set_sha256,
-       r.document_id, 'kept_first', now(), {_RETAINED}
+       r.document_id, 'kept_first', now(), {RETAINED}
 FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
 WHERE r.id = ANY($1) AND r.outcome = 'kept_first'
 UNION ALL
@@ -145,8 +150,8 @@ WHERE r.id = ANY($1) AND r.outcome = 'duplicate' AND d.id = r.document_id
 """
 
 
-def _latest(column: str) -> str:
-    """The last value that says something, in the order of receipt."""
+def latest(column: str) -> str:
+    """The last value of receipts `r` that says something, in their order."""
     present = "IS NOT NULL" if column in NUMBERS else "<> ''"
     empty = "NULL" if column in NUMBERS else "''"
     aggregate = f"(array_agg(r.{column} ORDER BY r.id DESC) FILTER (WHERE r.{column} {present}))[1]"
@@ -154,9 +159,11 @@ def _latest(column: str) -> str:
 
 
 def _kept(table: str, column: str) -> str:
-    """On conflict: the newcomer's value unless it says nothing."""
-    new = f"EXCLUDED.{column}" if column in NUMBERS else f"NULLIF(EXCLUDED.{column}, '')"
-    return f"{column} = COALESCE({new}, {table}.{column})"
+    """On conflict: the newcomer's value unless it says nothing. A tombstone lends it none."""
+    new = f"EXCLUDED.{column}"
+    said = new if column in NUMBERS else f"NULLIF({new}, '')"
+    held = f"CASE WHEN {table}.deleted_at IS NULL THEN {table}.{column} ELSE {new} END"
+    return f"{column} = COALESCE({said}, {held})"
 
 
 _ACCEPTED = "r.id = ANY($1) AND r.outcome IN ('registered', 'modified')"
@@ -166,7 +173,7 @@ WITH observed AS (
     SELECT DISTINCT st.id AS study_id, v.keyword, v.value
     FROM ingestion_receipt r
     JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
-        AND st.study_instance_uid = r.study_instance_uid
+        AND st.study_instance_uid = r.study_instance_uid AND st.deleted_at IS NULL
     CROSS JOIN LATERAL (VALUES
         {
     ", ".join(
@@ -187,7 +194,7 @@ ON CONFLICT (study_id, keyword, value) DO NOTHING
 UPSERT_STUDIES = f"""
 INSERT INTO ingestion_study AS t (storage_space_id, study_instance_uid, {", ".join(STUDY_COLUMNS)},
     modalities, sop_classes, document_id, changes_since, settles_at)
-SELECT r.storage_space_id, r.study_instance_uid, {", ".join(map(_latest, STUDY_COLUMNS))},
+SELECT r.storage_space_id, r.study_instance_uid, {", ".join(map(latest, STUDY_COLUMNS))},
     COALESCE(array_agg(DISTINCT r.modality) FILTER (WHERE r.modality <> ''), '{{}}'),
     array_agg(DISTINCT r.sop_class_uid),
     (array_agg(r.document_id ORDER BY r.id DESC))[1],
@@ -226,7 +233,7 @@ WITH revived AS (
 ), touched AS (
     INSERT INTO ingestion_series AS t (study_id, series_instance_uid, {", ".join(SERIES_COLUMNS)},
         document_id)
-    SELECT st.id, r.series_instance_uid, {", ".join(map(_latest, SERIES_COLUMNS))},
+    SELECT st.id, r.series_instance_uid, {", ".join(map(latest, SERIES_COLUMNS))},
         (array_agg(r.document_id ORDER BY r.id DESC))[1]
     FROM ingestion_receipt r
     JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
@@ -303,25 +310,12 @@ FROM ingestion_receipt r WHERE {_ACCEPTED} ORDER BY r.id
 """
 
 # What came back after a deletion is counted from the rows themselves.
-RECOUNT = """
-WITH affected AS (
+RECOUNT = recount_statement("""
     SELECT DISTINCT st.id FROM ingestion_receipt r
     JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
         AND st.study_instance_uid = r.study_instance_uid
     WHERE r.id = ANY($1)
-), series AS (
-    UPDATE ingestion_series se SET number_of_instances = (
-        SELECT count(*) FROM ingestion_instance i
-        WHERE i.series_id = se.id AND i.deleted_at IS NULL)
-    WHERE se.study_id IN (SELECT id FROM affected)
-)
-UPDATE ingestion_study st SET
-    (number_of_series, number_of_instances, size_bytes) = (
-        SELECT count(DISTINCT i.series_id), count(*), COALESCE(sum(i.size_bytes), 0)
-        FROM ingestion_instance i JOIN ingestion_series se ON se.id = i.series_id
-        WHERE se.study_id = st.id AND i.deleted_at IS NULL)
-WHERE st.id IN (SELECT id FROM affected)
-"""
+""")
 
 _PREPARED = {
     "serialize_studies": SERIALIZE_STUDIES,

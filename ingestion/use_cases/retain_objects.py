@@ -99,10 +99,14 @@ def _settle_next() -> bool:
 
 
 def _remove(retired: RetiredObject) -> None:
-    """Remove the row with its document, and the object unless it is needed."""
+    """Remove the row with its tombstone and document, and the object unless it is needed."""
     if not _is_needed(retired):
         open_space_store(retired.storage_space).delete(retired.location)
     document_id = retired.document_id
+    if retired.reason == RetiredObject.Reason.DELETED:
+        # Nothing refers to it but its document, unless it came back: then it is none any more.
+        tombstone = Instance.objects.filter(document_id=document_id, deleted_at__isnull=False)
+        tombstone._raw_delete(tombstone.db)
     if document_id and not Instance.objects.filter(document_id=document_id).exists():
         # As SQL: Django would look through all receipts and studies that might refer to it.
         document = HeaderDocument.objects.filter(pk=document_id)

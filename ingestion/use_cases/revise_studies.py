@@ -4,6 +4,8 @@ The clock is a column. The study's row is locked while it is revised, and regist
 writes that row first, so no change can slip between reading and numbering.
 """
 
+from dataclasses import dataclass
+
 import orjson
 import structlog
 import zstandard
@@ -25,6 +27,14 @@ from ingestion.models import (
 from ingestion.wakeups import Work, wake
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """What subscriptions select an event by."""
+
+    modalities: set[str]
+    sop_classes: set[str]
 
 
 def revise_due_studies(*, limit: int = 100) -> int:
@@ -93,12 +103,13 @@ def _write_revision(study: Study, net: ChangeSet) -> StudyRevision:
         deletions=list(net.deletions),
         snapshot=zstandard.compress(orjson.dumps(_snapshot(study)), 3),
     )
+    selected_by = _selected_by(study, net)
     Event.objects.create(
         type=EventType.STUDY_REVISION,
         storage_space_id=study.storage_space_id,
         study_instance_uid=study.study_instance_uid,
-        modalities=study.modalities,
-        sop_classes=study.sop_classes,
+        modalities=sorted(selected_by.modalities),
+        sop_classes=sorted(selected_by.sop_classes),
         revision=revision,
     )
     study.latest_revision = number
@@ -111,6 +122,20 @@ def _write_revision(study: Study, net: ChangeSet) -> StudyRevision:
         deletions=len(net.deletions),
     )
     return revision
+
+
+def _selected_by(study: Study, net: ChangeSet) -> _Selected:
+    """What subscriptions select the revision by: what is held, and what it tells as deleted."""
+    modalities, sop_classes = set(study.modalities), set(study.sop_classes)
+    if net.deletions:
+        uids = [reference.partition("/")[2] for reference in net.deletions]
+        deleted = Instance.objects.filter(
+            storage_space_id=study.storage_space_id, sop_instance_uid__in=uids, series__study=study
+        )
+        for modality, sop_class in deleted.values_list("series__modality", "sop_class_uid"):
+            modalities.add(modality)
+            sop_classes.add(sop_class)
+    return _Selected(modalities - {""}, sop_classes)
 
 
 def _snapshot(study: Study) -> dict[str, object]:

@@ -19,10 +19,14 @@ from ingestion.models import (
     RetiredObject,
     SenderKind,
     StorageSpace,
+    Study,
 )
 from ingestion.use_cases.commit_receipts import commit_receipts
+from ingestion.use_cases.delete_entities import delete_entities
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.retain_objects import remove_retired_objects
+from ingestion.use_cases.retrieve_instances import Address
+from ingestion.use_cases.search_manifest import Scope
 from ingestion.use_cases.storage_spaces import open_space_store
 from ingestion.use_cases.store_instance import Sender, StoredInstance, receive_file
 from tests.builders import build_ct, new_uid, part10_bytes
@@ -184,3 +188,50 @@ def test_restart_of_the_database_fails_no_object_that_is_there_already(
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
     assert versions.store("First").location == first.location
     assert Receipt.objects.count() == 1
+
+
+def delete(space: StorageSpace) -> None:
+    study = Study.objects.get().study_instance_uid
+    delete_entities(Address(Scope((space.pk,)), study), principal="tester")
+
+
+def test_deleted_object_leaves_with_its_header_when_retention_ends(
+    folder_space: StorageSpace,
+) -> None:
+    folder_space.retention_days = 0
+    folder_space.save()
+    stored = Versions(folder_space).register("First")
+    delete(folder_space)
+    assert remove_retired_objects() == 0, "a sender may be about to commit the same bytes"
+    assert is_there(folder_space, stored)
+    end_retention()
+    assert remove_retired_objects() == 1
+    assert not is_there(folder_space, stored)
+    assert not RetiredObject.objects.exists()
+    assert not HeaderDocument.objects.exists()
+    assert not Instance.objects.exists()
+
+
+def test_deleted_object_that_was_stored_again_stays(folder_space: StorageSpace) -> None:
+    versions = Versions(folder_space)
+    first = versions.register("First")
+    delete(folder_space)
+    again = versions.register("First")
+    assert again.location == first.location
+    end_retention()
+    remove_retired_objects()
+    assert is_there(folder_space, again)
+    assert Instance.objects.get().deleted_at is None
+    assert HeaderDocument.objects.get().pk == Instance.objects.get().document_id
+
+
+def test_deleted_object_comes_back_after_it_was_removed(folder_space: StorageSpace) -> None:
+    versions = Versions(folder_space)
+    versions.register("First")
+    delete(folder_space)
+    end_retention()
+    remove_retired_objects()
+    again = versions.register("First")
+    assert is_there(folder_space, again)
+    study = Study.objects.get()
+    assert (study.number_of_series, study.number_of_instances, study.deleted_at) == (1, 1, None)

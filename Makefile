@@ -10,7 +10,7 @@ python := .venv/bin/python
 deployed := INGESTION_HTTPS_ONLY=true INGESTION_LOG_LEVEL=error \
     INGESTION_PUBLIC_BASE_URL=https://imaging.example
 
-.PHONY: help run test check format interop bench docs clean requirements environment-run environment-dev
+.PHONY: help run demo test check format interop bench docs clean requirements environment-run environment-dev
 
 help: ## List the targets
 	@echo 'Imaging Ingestion'
@@ -19,6 +19,12 @@ help: ## List the targets
 # The leash ends the supervisor with make, however make ends.
 run: environment-run ## Run everything on this machine: web, DIMSE, workers and their servers
 	@exec $(python) ingestion/embedded/leash.py SIGTERM "$$PPID" same $(python) -m ingestion.embedded
+
+# npm fetches the viewer once; the studies are generated and stored once.
+demo: environment-run ## Run everything with phantom studies and the OHIF viewer (needs npm)
+	@$(python) -m dicomweb.viewer.install "$${INGESTION_STATE_FOLDER:-var}/viewer"
+	@exec $(python) ingestion/embedded/leash.py SIGTERM "$$PPID" same \
+	    $(python) -m ingestion.embedded store_demonstration
 
 test: environment-dev ## Run the tests, with real servers of their own (PYTEST_ARGUMENTS=…)
 	$(python) -m pytest $(PYTEST_ARGUMENTS)

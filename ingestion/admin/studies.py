@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -114,7 +117,7 @@ class StudyAdmin(LargeRecordAdmin[Study]):
                 "fields": (
                     ("contents", "size", "modalities_text"),
                     ("created_at", "changed_at", "state_text"),
-                    ("storage_space", "events"),
+                    ("storage_space", "events", "viewer"),
                 )
             },
         ),
@@ -130,6 +133,7 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         "size",
         "state_text",
         "events",
+        "viewer",
     )
 
     @display(description="Patient")
@@ -195,6 +199,15 @@ class StudyAdmin(LargeRecordAdmin[Study]):
     def events(self, study: Study) -> SafeString:
         """What was told of it."""
         return list_link(Event, "Events of this study", q=study.study_instance_uid)
+
+    @display(description="Images")
+    def viewer(self, study: Study) -> SafeString | str:
+        """A link that opens the study in the viewer, where there is one."""
+        if not (settings.VIEWER_FOLDER / "index.html").is_file():
+            return ""
+        query = urlencode({"StudyInstanceUIDs": study.study_instance_uid})
+        address = f"{reverse('viewer')}viewer?{query}"
+        return format_html('<a class="text-link" href="{}">Open in the viewer</a>', address)
 
     def tables(self, record: Study) -> Sequence[RowsTable]:
         """Its series, revisions and conflicts."""

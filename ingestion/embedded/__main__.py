@@ -1,4 +1,7 @@
-"""`python -m ingestion.embedded`: run the product on this machine until Ctrl-C."""
+"""`python -m ingestion.embedded [COMMAND…]`: run the product on this machine until Ctrl-C.
+
+Each COMMAND is one of `manage.py`, without arguments, that runs to its end before anything serves.
+"""
 
 import os
 import sys
@@ -15,7 +18,7 @@ def main() -> int:
     requests = StopRequests()
     requests.listen()
     try:
-        run(os.environ, console=console, requests=requests)
+        run(os.environ, console=console, requests=requests, commands=sys.argv[1:])
     except IngestionError as error:
         console.say(f"error: {error}")
         return 1

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,11 +75,12 @@ class Product:
             "INGESTION_DIMSE_PORT": str(self.ports["dimse"]),
         }
 
-    def preparations(self) -> dict[str, list[str]]:
-        """Commands that run to their end, in order, before anything serves."""
+    def preparations(self, commands: Sequence[str] = ()) -> dict[str, list[str]]:
+        """What runs to its end, in order, before anything serves; last these of `manage.py`."""
         return {
             "migrate": _python("manage.py", "migrate", "--no-input", "--verbosity", "0"),
             "bootstrap": _python("manage.py", "bootstrap"),
+            **{command: _python("manage.py", command) for command in commands},
         }
 
     def bootstrap_secrets(self) -> dict[str, str]:
@@ -126,6 +127,7 @@ class Product:
             "dimse": {"host": LOOPBACK, "port": self.ports["dimse"], "ae_title": AE_TITLE},
             "flower": f"http://{LOOPBACK}:{self.ports['flower']}/",
             "metrics": f"{self.web_url}/metrics",
+            **({"viewer": self._viewer_url} if self._has_viewer else {}),
         }
 
     def table(self) -> str:
@@ -135,6 +137,7 @@ class Product:
             "DICOMweb": f"{self.web_url}/dicomweb",
             "API token": self.secrets["token"],
             "Admin": f"{self.web_url}/admin/   {ADMIN} / {self.secrets['admin_password']}",
+            **({"Viewer": self._viewer_url} if self._has_viewer else {}),
             "DIMSE": f"{AE_TITLE}@{LOOPBACK}:{self.ports['dimse']}",
             "Flower": f"http://{LOOPBACK}:{self.ports['flower']}/   "
             + self.flower_credentials.replace(":", " / "),
@@ -143,6 +146,14 @@ class Product:
         }
         lines = [f"    {name:<10} {value}" for name, value in rows.items()]
         return "\n".join(["  Imaging Ingestion is ready.", "", *lines])
+
+    @property
+    def _viewer_url(self) -> str:
+        return f"{self.web_url}/viewer/"
+
+    @property
+    def _has_viewer(self) -> bool:
+        return (self.state_folder / "viewer" / "index.html").is_file()
 
     @property
     def _schedule(self) -> Path:

@@ -1,7 +1,7 @@
 """One embedded run: the servers, the preparations, the processes, until somebody stops it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,11 +18,18 @@ from ingestion.embedded.valkey import start_valkey, valkey_url
 READY_SECONDS_MAX = 180.0
 
 
-def run(given: Mapping[str, str], *, console: Console, requests: StopRequests) -> None:
+def run(
+    given: Mapping[str, str],
+    *,
+    console: Console,
+    requests: StopRequests,
+    commands: Sequence[str] = (),
+) -> None:
     """Run the product until a request to stop; nothing of it is left when this returns.
 
     `given` is the environment of the caller. A database or broker named there is used, and
-    none is started in its place. Raises `IngestionError` when something does not start.
+    none is started in its place. `commands` of `manage.py` run before anything serves.
+    Raises `IngestionError` when something does not start.
     """
     state = StateFolder(state_folder_path(given))
     with state.held():
@@ -31,7 +38,7 @@ def run(given: Mapping[str, str], *, console: Console, requests: StopRequests) -
             console.say(f"ended {ended} processes that an earlier run left")
         supervisor = Supervisor(console, requests=requests, record=state.record_processes)
         try:
-            _serve(state, given, console=console, supervisor=supervisor)
+            _serve(state, given, console=console, supervisor=supervisor, commands=commands)
         except Stopped:
             console.say("stopping…")
         finally:
@@ -41,7 +48,12 @@ def run(given: Mapping[str, str], *, console: Console, requests: StopRequests) -
 
 
 def _serve(
-    state: StateFolder, given: Mapping[str, str], *, console: Console, supervisor: Supervisor
+    state: StateFolder,
+    given: Mapping[str, str],
+    *,
+    console: Console,
+    supervisor: Supervisor,
+    commands: Sequence[str],
 ) -> None:
     product = Product(
         state_folder=state.path, ports=state.ports(PREFERRED_PORTS), secrets=state.secrets()
@@ -53,7 +65,7 @@ def _serve(
             supervisor.start(server.plan)
             urls[server.variable] = server.url
     environment = product.environment(urls) | {MARKER: str(state.path)}
-    for name, command in product.preparations().items():
+    for name, command in product.preparations(commands).items():
         console.say(f"preparing: {name}…")
         told = environment | product.bootstrap_secrets()
         supervisor.finish(name, _start(name, command, environment=told, console=console))

@@ -52,6 +52,15 @@ class Limits(BaseSettings):
     )
     query_results_max: int = Field(1000, ge=1, description="Results of one QIDO-RS page.")
     query_offset_max: int = Field(1_000_000, ge=0, description="Largest QIDO-RS offset.")
+    workitem_bytes_max: int = Field(
+        MIB, ge=KIB, le=64 * MIB, description="Bytes of one workitem, and of a request about it."
+    )
+    workitems_searched_max: int = Field(
+        20_000, ge=1, description="Workitems that one search reads to match what has no column."
+    )
+    worklist_subscribers_max: int = Field(
+        100, ge=1, description="AE titles subscribed to the worklist of one storage space."
+    )
     associations_max: int = Field(200, ge=1, description="Associations of one DIMSE process.")
     associations_per_peer_max: int = Field(
         64, ge=1, description="Associations of one peer address in one DIMSE process."

@@ -16,6 +16,12 @@ from ingestion.models.manifest import (
 from ingestion.models.receipt import HeaderDocument, Outcome, Receipt, SenderKind
 from ingestion.models.storage_space import Backend, DuplicatePolicy, StorageSpace
 from ingestion.models.study_revision import ChangeKind, InstanceChange, StudyRevision
+from ingestion.models.workitem import (
+    Workitem,
+    WorkitemState,
+    WorkitemSubscription,
+    WorklistSubscription,
+)
 
 __all__ = [
     "AccessToken",
@@ -38,4 +44,8 @@ __all__ = [
     "StorageSpace",
     "Study",
     "StudyRevision",
+    "Workitem",
+    "WorkitemState",
+    "WorkitemSubscription",
+    "WorklistSubscription",
 ]

@@ -1,0 +1,175 @@
+"""Searches worklists: columns narrow what is read, and the Standard's matching decides.
+
+Source: PS3.4 CC.2.8 (C-FIND of Unified Procedure Steps), PS3.18 11.9.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
+from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.matching import (
+    DateTimeRange,
+    Match,
+    SingleValue,
+    UIDList,
+    ValueList,
+)
+from ingestion.domain import workitem_requirements as attributes
+from ingestion.models import Workitem
+from ingestion.use_cases.search_manifest import Scope
+
+CHUNK_ROWS = 200
+# Moments without an offset count as UTC in the column, and as local time where they are matched.
+_ZONES = timedelta(days=2)
+
+# Return Key Type 1 and 2, also conditional ones (PS3.4 Table CC.2.5-3).
+RETURNED = frozenset(
+    {
+        attributes.SOP_CLASS_UID,
+        attributes.SOP_INSTANCE_UID,
+        attributes.PRIORITY,
+        attributes.PROCEDURE_STEP_LABEL,
+        attributes.WORKLIST_LABEL,
+        "00741210",  # Scheduled Processing Parameters
+        "00404025",  # Scheduled Station Name Code
+        "00404026",  # Scheduled Station Class Code
+        "00404027",  # Scheduled Station Geographic Location Code
+        "00404034",  # Scheduled Human Performers
+        attributes.START_DATETIME,
+        "00404018",  # Scheduled Workitem Code
+        attributes.INPUT_READINESS_STATE,
+        "00404021",  # Input Information
+        "0020000D",  # Study Instance UID
+        attributes.PATIENT_NAME,
+        attributes.PATIENT_ID,
+        "00100021",  # Issuer of Patient ID
+        "00100024",  # Issuer of Patient ID Qualifiers
+        "00101002",  # Other Patient IDs
+        "00100030",  # Patient's Birth Date
+        "00100040",  # Patient's Sex
+        "00380010",  # Admission ID
+        "00380014",  # Issuer of Admission ID
+        "00081080",  # Admitting Diagnoses Description
+        "00081084",  # Admitting Diagnoses Code
+        "0040A370",  # Referenced Request
+        "00102000",  # Medical Alerts
+        "001021C0",  # Pregnancy Status
+        "00380050",  # Special Needs
+        attributes.PROCEDURE_STEP_STATE,
+        attributes.PROGRESS_INFORMATION,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkitemQuery:
+    """One question. `tags` are returned beside the usual ones; None returns everything."""
+
+    scope: Scope
+    keys: tuple[DocumentKey, ...]
+    limit: int
+    offset: int = 0
+    tags: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkitemPage:
+    """Results by their scheduled start; `is_cut_short` when not every workitem was looked at."""
+
+    results: tuple[JsonDataSet, ...]
+    has_more: bool
+    is_cut_short: bool
+
+
+def search_workitems(query: WorkitemQuery) -> WorkitemPage:
+    """The page of steps that match, in one statement."""
+    if not query.limit or not query.scope.space_ids:
+        return WorkitemPage((), has_more=False, is_cut_short=False)
+    steps = MatchingSteps(query.scope, query.keys)
+    found: list[JsonDataSet] = []
+    for number, (_, step) in enumerate(steps):
+        if number >= query.offset:
+            found.append(step)
+        if len(found) > query.limit:
+            break
+    shown = tuple(_returned(step, query) for step in found[: query.limit])
+    return WorkitemPage(shown, len(found) > query.limit, steps.is_cut_short)
+
+
+class MatchingSteps:
+    """Ids and data sets of the steps in a scope that match, by their scheduled start."""
+
+    def __init__(self, scope: Scope, keys: Sequence[DocumentKey]) -> None:
+        """At most `workitems_searched_max` steps are read."""
+        wanted = Q(storage_space_id__in=scope.space_ids)
+        for key in keys:
+            wanted &= _narrowing(key)
+        self.is_cut_short = False
+        self._matcher = DocumentMatcher(keys)
+        self._rows = Workitem.objects.filter(wanted).order_by("scheduled_at", "pk")
+
+    def __iter__(self) -> Iterator[tuple[int, JsonDataSet]]:
+        rows_max = settings.LIMITS.workitems_searched_max
+        rows = self._rows.values_list("pk", "data_set")[: rows_max + 1]
+        for number, (pk, step) in enumerate(rows.iterator(chunk_size=CHUNK_ROWS)):
+            if number == rows_max:
+                self.is_cut_short = True
+                return
+            if self._matcher.matches(step):
+                yield pk, step
+
+
+def _narrowing(key: DocumentKey) -> Q:
+    """What every step that matches the key fulfils in its columns; nothing where none says it."""
+    column = _COLUMNS.get(f"{key.path[0]:08X}") if len(key.path) == 1 else None
+    if column is None:
+        return Q()
+    if column == "scheduled_at":
+        return _around(key.match)
+    match key.match:
+        case SingleValue(value=value) if value:
+            return Q((column, value[:256]))
+        case ValueList(values=values) | UIDList(values=values):
+            return Q((f"{column}__in", [value[:256] for value in values]))
+    return Q()
+
+
+def _around(match: Match) -> Q:
+    if not isinstance(match, DateTimeRange):
+        return Q()
+    wanted = Q()
+    try:
+        if match.first:
+            wanted &= Q(scheduled_at__gte=_moment(match.first) - _ZONES)
+        if match.last:
+            wanted &= Q(scheduled_at__lte=_moment(match.last) + _ZONES)
+    except OverflowError:  # at an end of the calendar, where the column excludes nothing
+        return Q()
+    return wanted
+
+
+def _moment(text: str) -> datetime:
+    """To the minute, which is enough here."""
+    return datetime.strptime(text[:12], "%Y%m%d%H%M").replace(tzinfo=UTC)
+
+
+def _returned(step: JsonDataSet, query: WorkitemQuery) -> JsonDataSet:
+    if query.tags is None:
+        return step
+    wanted = RETURNED | query.tags | {f"{key.path[0]:08X}" for key in query.keys}
+    return {tag: item for tag, item in step.items() if tag in wanted}
+
+
+_COLUMNS = {
+    attributes.SOP_INSTANCE_UID: "sop_instance_uid",
+    attributes.PROCEDURE_STEP_STATE: "procedure_step_state",
+    attributes.PRIORITY: "scheduled_procedure_step_priority",
+    attributes.INPUT_READINESS_STATE: "input_readiness_state",
+    attributes.PATIENT_ID: "patient_id",
+    attributes.START_DATETIME: "scheduled_at",
+}

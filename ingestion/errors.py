@@ -9,6 +9,7 @@
     │   ├── InvalidIdentifier
     │   ├── IdentifierMismatch
     │   ├── StudyMismatch
+    │   ├── MissingBulkData
     │   ├── UnsupportedSOPClass
     │   └── UnsupportedTransferSyntax
     ├── LimitExceeded                   a limit of `environment.py` was hit
@@ -96,6 +97,12 @@ class StudyMismatch(InvalidInstance):
     """The instance belongs to another study than the one addressed (PS3.18 10.5.1)."""
 
     code = "study-mismatch"
+
+
+class MissingBulkData(InvalidInstance):
+    """A data set refers to bulk data that did not come with it (PS3.18 10.5.1.4)."""
+
+    code = "missing-bulk-data"
 
 
 class UnsupportedSOPClass(InvalidInstance):

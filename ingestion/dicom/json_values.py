@@ -12,6 +12,7 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from json.encoder import encode_basestring as quote
 
+from ingestion.dicom.byte_order import little_endian
 from ingestion.dicom.character_sets import Encodings, decode
 
 ValueWriter = Callable[[bytes, Encodings], str]
@@ -219,18 +220,11 @@ def _binary_writer(vr: str, swapped_word_bytes: int) -> ValueWriter:
         if not value:
             return f'{{"vr":"{vr}"}}'
         if swapped_word_bytes > 1 and len(value) % swapped_word_bytes == 0:
-            value = _swapped(value, swapped_word_bytes)
+            value = little_endian(value, swapped_word_bytes)
         text = b2a_base64(value, newline=False).decode("ascii")
         return f'{{"vr":"{vr}","InlineBinary":"{text}"}}'
 
     return write
-
-
-def _swapped(value: bytes, word_bytes: int) -> bytes:
-    swapped = bytearray(len(value))
-    for index in range(word_bytes):
-        swapped[index::word_bytes] = value[word_bytes - 1 - index :: word_bytes]
-    return bytes(swapped)
 
 
 _NUMBER_FORMATS = {

@@ -80,6 +80,23 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkDataLocation:
+    """Where a value is that the JSON only names; its length is undefined when it is in fragments.
+
+    `offset` is where the value begins in the (inflated) data set.
+    """
+
+    offset: int
+    length: int
+    vr: str
+    is_little_endian: bool
+
+    @property
+    def is_encapsulated(self) -> bool:
+        return self.length == elements.UNDEFINED_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
 class _Element:
     kind: ElementKind
     start: int
@@ -96,6 +113,7 @@ class DataSetScanner:
     def __init__(self, reader: DataSetReader, limits: HeaderLimits) -> None:
         """Prepare to read; nothing is read yet."""
         self.pixel_data_offset: int | None = None
+        self.bulk_data: dict[str, BulkDataLocation] = {}  # by the tag path of its URI
         self._limits = limits
         self._window = Window(reader, limits.header_bytes_max)
         self._elements = 0
@@ -248,7 +266,7 @@ class DataSetScanner:
             raise MalformedDataSet(f"element {tag:08X} of VR {vr} has no length")
         if length > INLINE_TEXT_BYTES_MAX and vr in elements.BULK_TEXT_VRS:
             self._window.skip_to(element.start + length)
-            return bulk_data(vr, f"bulkdata/{data_set.path}{tag:08X}")
+            return self._bulk_data(data_set, element, vr=vr)
         value = self._window.take(length)
         data_set.values[tag] = value
         if tag == elements.SPECIFIC_CHARACTER_SET:
@@ -260,14 +278,20 @@ class DataSetScanner:
         is_pixel_data = tag in elements.PIXEL_DATA_TAGS
         if is_pixel_data and data_set.depth == 0:
             self.pixel_data_offset = element.start - element.kind.header_bytes
-        uri = f"bulkdata/{data_set.path}{tag:08X}"
         if element.is_undefined_length:
             self._pass_fragments(data_set.encoding, end)
-            return bulk_data(vr, uri)
+            return self._bulk_data(data_set, element, vr=vr)
         if length and (is_pixel_data or length > self._limits.inline_value_bytes_max):
             self._window.skip_to(element.start + length)
-            return bulk_data(vr, uri)
+            return self._bulk_data(data_set, element, vr=vr)
         return data_set.encoding.writers[vr](self._window.take(length), data_set.encodings)
+
+    def _bulk_data(self, data_set: DataSet, element: _Element, *, vr: str) -> str:
+        path = f"{data_set.path}{element.kind.tag:08X}"
+        self.bulk_data[path] = BulkDataLocation(
+            element.start, element.length, vr, data_set.encoding.is_little_endian
+        )
+        return bulk_data(vr, f"bulkdata/{path}")
 
     def _pass_fragments(self, encoding: Encoding, end: int) -> None:
         """Step from item to item to behind the Sequence Delimitation Item (PS3.5 A.4)."""

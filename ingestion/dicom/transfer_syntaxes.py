@@ -13,7 +13,7 @@ EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 @dataclass(frozen=True, slots=True)
 class TransferSyntax:
-    """How the elements of a data set are written, and whether Pixel Data is in fragments."""
+    """How the elements of a data set are written, and how its Pixel Data."""
 
     uid: str
     name: str
@@ -21,6 +21,7 @@ class TransferSyntax:
     is_explicit: bool = True
     is_encapsulated: bool = False
     is_deflated: bool = False
+    is_video: bool = False
 
 
 def transfer_syntax(uid: str) -> TransferSyntax:
@@ -50,7 +51,7 @@ _NOT_ENCAPSULATED = (
 )
 
 # PS3.5 A.4: explicit little endian with Pixel Data in fragments.
-_ENCAPSULATED_NAMES = {
+_IMAGE_NAMES = {
     "1.2.840.10008.1.2.1.98": "Encapsulated Uncompressed Explicit VR Little Endian",
     "1.2.840.10008.1.2.4.50": "JPEG Baseline (Process 1)",
     "1.2.840.10008.1.2.4.51": "JPEG Extended (Process 2 and 4)",
@@ -76,6 +77,18 @@ _ENCAPSULATED_NAMES = {
     "1.2.840.10008.1.2.4.91": "JPEG 2000",
     "1.2.840.10008.1.2.4.92": "JPEG 2000 Part 2 Multi-component (Lossless Only)",
     "1.2.840.10008.1.2.4.93": "JPEG 2000 Part 2 Multi-component",
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.4.201": "High-Throughput JPEG 2000 (Lossless Only)",
+    "1.2.840.10008.1.2.4.202": "High-Throughput JPEG 2000 with RPCL Options (Lossless Only)",
+    "1.2.840.10008.1.2.4.203": "High-Throughput JPEG 2000",
+    "1.2.840.10008.1.2.5": "RLE Lossless",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+
+# PS3.5 A.4.5 to A.4.9: one stream of many frames.
+_VIDEO_NAMES = {
     "1.2.840.10008.1.2.4.100": "MPEG2 Main Profile / Main Level",
     "1.2.840.10008.1.2.4.100.1": "Fragmentable MPEG2 Main Profile / Main Level",
     "1.2.840.10008.1.2.4.101": "MPEG2 Main Profile / High Level",
@@ -92,17 +105,9 @@ _ENCAPSULATED_NAMES = {
     "1.2.840.10008.1.2.4.106.1": "Fragmentable MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2",
     "1.2.840.10008.1.2.4.107": "HEVC/H.265 Main Profile / Level 5.1",
     "1.2.840.10008.1.2.4.108": "HEVC/H.265 Main 10 Profile / Level 5.1",
-    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
-    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
-    "1.2.840.10008.1.2.4.112": "JPEG XL",
-    "1.2.840.10008.1.2.4.201": "High-Throughput JPEG 2000 (Lossless Only)",
-    "1.2.840.10008.1.2.4.202": "High-Throughput JPEG 2000 with RPCL Options (Lossless Only)",
-    "1.2.840.10008.1.2.4.203": "High-Throughput JPEG 2000",
-    "1.2.840.10008.1.2.5": "RLE Lossless",
-    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
 }
 
 KNOWN_TRANSFER_SYNTAXES = {syntax.uid: syntax for syntax in _NOT_ENCAPSULATED} | {
-    uid: TransferSyntax(uid, name, is_encapsulated=True)
-    for uid, name in _ENCAPSULATED_NAMES.items()
+    uid: TransferSyntax(uid, name, is_encapsulated=True, is_video=uid in _VIDEO_NAMES)
+    for uid, name in (_IMAGE_NAMES | _VIDEO_NAMES).items()
 }

@@ -5,7 +5,9 @@ once; whoever meets a large one begins again when its turn comes.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import zstandard
 from django.conf import settings
@@ -17,6 +19,8 @@ from ingestion.errors import ObjectTooComplex
 SMALL_HEADER_BYTES = 1 << 20
 SMALL_HEADER_ELEMENTS = 20_000
 LARGE_HEADERS_AT_ONCE = 2
+
+_Result = TypeVar("_Result")
 
 _compressors = threading.local()  # a zstd compressor must not be shared by threads
 _large_headers = threading.BoundedSemaphore(LARGE_HEADERS_AT_ONCE)
@@ -39,12 +43,20 @@ def describe_data_set(reader: DataSetReader, transfer_syntax_uid: str) -> Descri
 
     Raises `InvalidInstance` and its kinds, `ObjectTooComplex`.
     """
+    return within_limits(lambda limits: _describe(reader, transfer_syntax_uid, limits))
+
+
+def within_limits(read: Callable[[HeaderLimits], _Result]) -> _Result:
+    """What `read` makes of a header; waits while others of this process read large ones.
+
+    It is called again when the header is not small. Raises what it raises.
+    """
     limits = _limits()
     try:
-        return _describe(reader, transfer_syntax_uid, _small(limits))
+        return read(_small(limits))
     except ObjectTooComplex:
         with _large_headers:
-            return _describe(reader, transfer_syntax_uid, limits)
+            return read(limits)
 
 
 def _describe(reader: DataSetReader, transfer_syntax_uid: str, limits: HeaderLimits) -> Description:

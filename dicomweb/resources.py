@@ -3,6 +3,7 @@
 Source: PS3.18 Tables 10.1-1, 10.4.1-1, 10.5.1-1, 10.6.1-1.
 """
 
+from dicomweb.delete import DeleteTransaction
 from dicomweb.retrieve import RetrieveMetadataTransaction, RetrieveTransaction
 from dicomweb.search import SearchTransaction
 from dicomweb.store import StoreTransaction
@@ -15,7 +16,7 @@ class Studies(SearchTransaction, StoreTransaction):
     searched = Level.STUDY
 
 
-class Study(RetrieveTransaction, StoreTransaction):
+class Study(RetrieveTransaction, StoreTransaction, DeleteTransaction):
     """One study."""
 
 
@@ -31,7 +32,7 @@ class InstanceSearch(SearchTransaction):
     searched = Level.IMAGE
 
 
-class Files(RetrieveTransaction):
+class Files(RetrieveTransaction, DeleteTransaction):
     """One series or one instance."""
 
 

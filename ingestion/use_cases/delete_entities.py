@@ -21,6 +21,8 @@ from ingestion.wakeups import Work, wake
 
 log = structlog.get_logger(__name__)
 
+_Names = dict[str, int | str]
+
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
@@ -104,7 +106,7 @@ def _found(address: Address) -> Study:
 
 def _delete(study: Study, address: Address) -> Deleted:
     """Lock the study as registration does, then write by sets."""
-    names = {
+    names: _Names = {
         "study": study.pk,
         "space": study.storage_space_id,
         "study_instance_uid": address.study_instance_uid,
@@ -130,7 +132,7 @@ def _delete(study: Study, address: Address) -> Deleted:
     return deleted
 
 
-def _row(cursor: CursorWrapper, statement: str, names: dict[str, Any]) -> tuple[Any, ...]:
+def _row(cursor: CursorWrapper, statement: str, names: _Names) -> tuple[Any, ...]:
     """The only row. Raises `NotFound` when there is none."""
     cursor.execute(statement, names)
     row: tuple[Any, ...] | None = cursor.fetchone()
@@ -139,7 +141,7 @@ def _row(cursor: CursorWrapper, statement: str, names: dict[str, Any]) -> tuple[
     return row
 
 
-def _one(cursor: CursorWrapper, statement: str, names: dict[str, Any]) -> bool:
+def _one(cursor: CursorWrapper, statement: str, names: _Names) -> bool:
     return bool(_row(cursor, statement, names)[0])
 
 

@@ -27,7 +27,7 @@ def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def client(transactional_db: None, server: RunningWeb, tmp_path: Path) -> Iterator[Any]:
     make_space("main", backend=Backend.FILESYSTEM, options={"root": str(tmp_path / "main")})
-    token = make_token(may_store=True, all_spaces=True)
+    token = make_token(may_store=True, may_delete=True, all_spaces=True)
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
         yield DICOMwebClient(f"{server.url}/dicomweb", session=session)
@@ -131,3 +131,20 @@ def test_files_at_every_level(client: Any, study: list[Dataset]) -> None:
 def test_a_missing_study_is_404(client: Any) -> None:
     with pytest.raises(requests.HTTPError, match="404"):
         client.retrieve_study("1.2.3")
+
+
+def test_deletion_at_every_level(client: Any, study: list[Dataset]) -> None:
+    one, _, other = study
+    uid = one.StudyInstanceUID
+    client.delete_instance(uid, one.SeriesInstanceUID, one.SOPInstanceUID)
+    assert len(client.search_for_instances(uid)) == 2
+    client.delete_series(uid, other.SeriesInstanceUID)
+    assert [item["0020000E"]["Value"][0] for item in client.search_for_series(uid)] == [
+        one.SeriesInstanceUID
+    ]
+    client.delete_study(uid)
+    assert client.search_for_studies() == []
+    with pytest.raises(requests.HTTPError, match="404"):
+        client.delete_study(uid)
+    client.store_instances(study)
+    assert len(client.search_for_instances(uid)) == 3

@@ -121,8 +121,9 @@ def test_form_refuses_what_cannot_work(browser: Client, field: str, value: Any) 
     assert not Subscription.objects.exists()
 
 
-def test_stow_rs_is_refused_for_study_events(browser: Client) -> None:
-    wrong = {**FORM, "kind": "stow_rs", "event_types": ["StudyRevisionEvent"]}
+@pytest.mark.parametrize("event_type", ["StudyRevisionEvent", "DicomDeletedEvent"])
+def test_stow_rs_is_refused_for_what_are_no_instances(browser: Client, event_type: str) -> None:
+    wrong = {**FORM, "kind": "stow_rs", "event_types": [event_type]}
     response = browser.post(url("subscription", "add"), wrong)
     assert "STOW-RS can only deliver instances." in response.content.decode()
 

@@ -10,8 +10,12 @@ from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.fan_out import fan_out_events
 from bindings.models import Attempt, Delivery, Subscription
 from ingestion.models import Event
+from ingestion.use_cases.delete_entities import delete_entities
+from ingestion.use_cases.register_receipts import register_pending_receipts
+from ingestion.use_cases.retrieve_instances import Address
+from ingestion.use_cases.search_manifest import Scope
 from tests.http_receiver import HttpReceiver
-from tests.receipts import make_space
+from tests.receipts import make_receipt, make_space
 from tests.subscriptions import make_event, make_subscription
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +100,34 @@ def test_credentials_and_headers_are_sent(receiver: HttpReceiver) -> None:
     assert first.headers["x-site"] == "4"
     # The example of RFC 7617 2.
     assert second.headers["authorization"] == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+
+def test_deletion_is_told_to_whoever_asked_for_it(receiver: HttpReceiver) -> None:
+    space = make_space()
+    asked = make_subscription(receiver.url, event_types=["DicomDeletedEvent"], modalities=["CT"])
+    make_subscription(receiver.url, event_types=["DicomDeletedEvent"], modalities=["MR"])
+    make_subscription(receiver.url)  # of instances that became available
+    for study in ("1.2.3", "1.2.4"):
+        make_receipt(space, study=study, sop=study)
+    register_pending_receipts()
+    Event.objects.all().delete()
+    delete_entities(Address(Scope((space.pk,)), "1.2.3"), principal="tester")
+    fan_out_events()
+
+    assert attempt_due_deliveries() == 1
+
+    (received,) = receiver.received
+    assert received.headers["ce-type"] == "DicomDeletedEvent"
+    assert received.headers["ce-subject"] == "studies/1.2.3"
+    body = Verifier(asked.signing_secret).verify(received.body, dict(received.headers))
+    assert body == {
+        "provider": "Main",
+        "endpoint": body["endpoint"],
+        "externalEndpoint": body["endpoint"],
+        "studyInstanceUID": "1.2.3",
+        "level": "study",
+        "deletedSeries": 1,
+        "deletedInstances": 1,
+        "studyRemains": False,
+    }
+    assert body["endpoint"].endswith("/dicomweb/spaces/main/studies/1.2.3")

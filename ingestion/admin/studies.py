@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ingestion.admin.delete_studies import delete_studies, may_delete_studies
 from ingestion.admin.display_values import date_text, person_name_text, size_text, time_text
 from ingestion.admin.filters import StudyDateFilter
 from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
@@ -91,6 +92,7 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         SearchTerm("patient_name_normalized__contains", NAME, normalized),
     )
     search_help_text = "Patient name, Patient ID, Accession Number, or begin of Study Instance UID"
+    actions = (delete_studies,)
     fieldsets = (
         (
             "Patient",
@@ -135,6 +137,10 @@ class StudyAdmin(LargeRecordAdmin[Study]):
         "events",
         "viewer",
     )
+
+    def has_deletion_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may delete what is held; rows themselves are never removed here."""
+        return may_delete_studies(request)
 
     @display(description="Patient")
     def patient(self, study: Study) -> str:

@@ -42,8 +42,9 @@ format: environment-dev ## Format the code and mend what ruff can
 	$(python) -m ruff format .
 	$(python) -m ruff check --fix .
 
-interop: environment-dev ## Test against foreign DICOM programs (installs Debian packages)
+interop: environment-dev ## Test against foreign programs (installs Debian packages, fetches npm's)
 	sh tests/interop/install.sh
+	$(python) -m tests.interop.npm_packages
 	$(python) -m pytest tests/interop $(PYTEST_ARGUMENTS)
 
 bench: environment-dev ## Measure, against peers where they are installed

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ingestion.errors import IngestionError, Misconfigured, Unavailable
@@ -47,9 +48,9 @@ _COMPRESSED = {".js", ".css", ".wasm", ".html", ".json", ".svg"}
 _WORTH_COMPRESSING_BYTES = 1024
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Exit status 0: the viewer is there; 1: it could not be fetched; 2: no folder was named."""
-    match sys.argv[1:]:
+    match arguments:
         case [folder]:
             target = Path(folder)
         case _:
@@ -147,4 +148,4 @@ def _compress(built: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

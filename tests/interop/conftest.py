@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import Run
+from tests.interop.npm_packages import VIEWER
 
 PROGRAM_SECONDS_MAX = 120
 
@@ -60,6 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The product, running; its log must show no traceback at the end."""
     folder = tmp_path_factory.mktemp("interop")
     run = Run(state=folder / "state", log=folder / "log")
+    run.state.mkdir()
+    (run.state / "viewer").symlink_to(VIEWER)
     run.start()
     yield Site(endpoints=run.endpoints(), state=run.state)
     run.send(signal.SIGINT)

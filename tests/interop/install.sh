@@ -7,6 +7,7 @@ missing=''
 for pair in storescu:dcmtk chromium:chromium; do
     [ -x "/usr/bin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
+command -v npm >/dev/null || missing="$missing npm"
 if [ -z "$missing" ]; then
     echo 'The foreign programs are installed.'
     exit 0

@@ -32,6 +32,9 @@ class Limits(BaseSettings):
         64 * GIB, ge=KIB, description="Bytes of one STOW-RS request, all parts."
     )
     parts_max: int = Field(20_000, ge=1, description="Parts of one STOW-RS request.")
+    metadata_bytes_max: int = Field(
+        64 * MIB, ge=KIB, description="Bytes of the JSON or XML metadata of one STOW-RS request."
+    )
     header_bytes_max: int = Field(
         32 * MIB, ge=64 * KIB, description="Bytes of a data set up to Pixel Data."
     )
@@ -52,6 +55,11 @@ class Limits(BaseSettings):
     )
     query_results_max: int = Field(1000, ge=1, description="Results of one QIDO-RS page.")
     query_offset_max: int = Field(1_000_000, ge=0, description="Largest QIDO-RS offset.")
+    query_documents_max: int = Field(
+        100_000,
+        ge=1,
+        description="Stored headers that one search by unindexed attributes may read.",
+    )
     workitem_bytes_max: int = Field(
         MIB, ge=KIB, le=64 * MIB, description="Bytes of one workitem, and of a request about it."
     )
@@ -60,6 +68,21 @@ class Limits(BaseSettings):
     )
     worklist_subscribers_max: int = Field(
         100, ge=1, description="AE titles subscribed to the worklist of one storage space."
+    )
+    decoded_frame_bytes_max: int = Field(
+        256 * MIB, ge=MIB, description="Bytes of one frame, encoded or decoded, to be rendered."
+    )
+    rendered_parts_max: int = Field(
+        1000, ge=1, description="Pictures in one multipart answer of rendered frames."
+    )
+    animation_frames_max: int = Field(
+        299, ge=1, description="Frames of one animated GIF; what follows them is left out."
+    )
+    animation_pixels_max: int = Field(
+        100_000_000, ge=1, description="Pixels of one animated GIF, all frames."
+    )
+    rendered_cache_bytes_max: int = Field(
+        64 * MIB, ge=0, description="Bytes of rendered pictures that one web process remembers."
     )
     associations_max: int = Field(200, ge=1, description="Associations of one DIMSE process.")
     associations_per_peer_max: int = Field(

@@ -15,20 +15,27 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     UID,
-    ExplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
+    JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
 )
 
 from ingestion.dicom.code_streams import read_code_stream
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import UnreadablePixelData
 
 FRAME_BYTES_MAX = 1 << 29
 FRAMES_MAX = 2**31 - 1
 
-_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+# pydicom keeps 12 bit samples of JPEG Extended from GDCM, which reads them as DCMTK does when it
+# is told of JPEG Lossless: it goes by the stream.
+_READ_AS: dict[str, str] = {
+    "1.2.840.10008.1.2.1.98": EXPLICIT_VR_LITTLE_ENDIAN,
+    JPEGExtended12Bit: JPEGLossless,
+}
 _CODE_STREAMS = frozenset(
     (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes)
 )
@@ -167,17 +174,18 @@ def decode_frame(
     """
     if image.decoded_bytes > bytes_max:
         raise UnreadablePixelData(f"a decoded frame would have more than {bytes_max} bytes")
-    syntax = UID(transfer_syntax_uid)
-    if syntax == _ENCAPSULATED_UNCOMPRESSED:
-        syntax = ExplicitVRLittleEndian
     options = asdict(image) | {"number_of_frames": 1}
-    if syntax in _CODE_STREAMS:
+    if transfer_syntax_uid in _CODE_STREAMS:
         options["photometric_interpretation"] = _checked_photometric(frame, image)
-    elif not syntax.is_encapsulated and len(frame) < math.ceil(image.frame_bits / 8):
+    if transfer_syntax_uid in JPEGTransferSyntaxes:
+        options |= _bits_of_stream(frame, image)
+    read_as = _READ_AS.get(transfer_syntax_uid, transfer_syntax_uid)
+    is_encapsulated = transfer_syntax(read_as).is_encapsulated
+    if not is_encapsulated and len(frame) < math.ceil(image.frame_bits / 8):
         raise UnreadablePixelData("the frame has fewer bytes than its pixels need")
-    source = encapsulate([frame], has_bot=False) if syntax.is_encapsulated else frame
+    source = encapsulate([frame], has_bot=False) if is_encapsulated else frame
     try:
-        pixels, described = get_decoder(syntax).as_array(
+        pixels, described = get_decoder(UID(read_as)).as_array(
             source,
             raw=True,
             validate=False,
@@ -188,7 +196,26 @@ def decode_frame(
         raise UnreadablePixelData(
             f"the frame cannot be decoded from transfer syntax {transfer_syntax_uid}"
         ) from error
+    if transfer_syntax_uid in JPEGTransferSyntaxes:
+        pixels = _as_stored(pixels, image)
     return Decoded(pixels, str(described["photometric_interpretation"]))
+
+
+def _bits_of_stream(frame: bytes, image: ImagePixel) -> dict[str, int]:
+    """The bits that a JPEG stream has itself: told of others, GDCM ends the whole process."""
+    stream = read_code_stream(frame)
+    bits = 8 if stream is not None and stream.precision <= 8 else 16
+    if bits > image.bits_allocated:
+        raise UnreadablePixelData("the frame has more bits than the data set says")
+    return {"bits_allocated": bits, "bits_stored": bits}
+
+
+def _as_stored(pixels: NDArray[Any], image: ImagePixel) -> NDArray[Any]:
+    """Pixels in a container of Bits Allocated, signs extended, unused bits cleared."""
+    kind = "ui"[image.pixel_representation]
+    unused_bits = image.bits_allocated - image.bits_stored
+    widened = pixels.astype(f"{kind}{image.bits_allocated // 8}", copy=False)
+    return (widened << unused_bits) >> unused_bits if unused_bits else widened
 
 
 def _checked_photometric(frame: bytes, image: ImagePixel) -> str:

@@ -15,8 +15,9 @@ class Links:
     root: str
 
     def study(self, space_slug: str, study_instance_uid: str) -> str:
-        """Every object has one address, below its own space."""
-        return f"{self.root}/spaces/{space_slug}/studies/{study_instance_uid}"
+        """Every object has one address, below its own space; '' is for what several hold."""
+        root = f"{self.root}/spaces/{space_slug}" if space_slug else self.root
+        return f"{root}/studies/{study_instance_uid}"
 
     def series(self, space_slug: str, study_instance_uid: str, series_instance_uid: str) -> str:
         return f"{self.study(space_slug, study_instance_uid)}/series/{series_instance_uid}"
@@ -31,6 +32,9 @@ class Links:
     ) -> str:
         series = self.series(space_slug, study_instance_uid, series_instance_uid)
         return f"{series}/instances/{sop_instance_uid}"
+
+    def workitem(self, space_slug: str, sop_instance_uid: str) -> str:
+        return f"{self.root}/spaces/{space_slug}/workitems/{sop_instance_uid}"
 
 
 def links_of(request: HttpRequest) -> Links:

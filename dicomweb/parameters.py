@@ -10,37 +10,54 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
-from pydicom.datadict import dictionary_has_tag, tag_for_keyword
-
+from ingestion.dicom.attribute_names import (
+    Path,
+    is_private,
+    name_of,
+    parse_path,
+    private_creator,
+)
 from ingestion.dicom.attributes import IndexedAttribute, Level
+from ingestion.dicom.document_matching import (
+    TIME_OF_DATE,
+    DocumentKey,
+    key_of_path,
+    with_combined_times,
+)
 from ingestion.dicom.identifiers import is_valid_uid
-from ingestion.dicom.match_keys import parse_key
-from ingestion.dicom.matching import Match, SingleValue
+from ingestion.dicom.match_keys import LITERAL, NEVER_MATCHED, MatchingOption
+from ingestion.dicom.matching import DateTimeRange, Match, SingleValue, Universal
 from ingestion.errors import InvalidQuery, NotFound
-from ingestion.use_cases.search_attributes import MATCHED, PATHS, entity_level
-from ingestion.use_cases.search_manifest import Include, Query, Scope
+from ingestion.use_cases.search_attributes import COMPUTED_TAGS, MATCHED, PATHS, level_of
+from ingestion.use_cases.search_query import AcrossSpaces, Include, Query, Scope
 
 PARAMETERS_MAX = 200
-STUDY_INSTANCE_UID = MATCHED[0x0020000D]
-SERIES_INSTANCE_UID = MATCHED[0x0020000E]
+STUDY_INSTANCE_UID = MATCHED[(0x0020000D,)]
+SERIES_INSTANCE_UID = MATCHED[(0x0020000E,)]
 
-_TAG = re.compile(r"[0-9A-Fa-f]{8}")
-_KEYWORD = re.compile(r"[A-Za-z0-9]{1,64}")
 _NOTHING_MORE = Include()
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+# No object has it outside of its sequence, so that its name alone means what stands there.
+_ALIASES: dict[Path, Path] = {path[-1:]: path for path in MATCHED if len(path) > 1}
+_FIRST_GROUP = 0x0008  # those before are of messages, files and directories (PS3.5 7.1, PS3.10 7.1)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchParameters:
-    """A query string, understood but not yet bound to a resource."""
+    """A query string, understood but not yet bound to a resource.
 
-    matches: tuple[tuple[IndexedAttribute, Match], ...] = ()
+    `unmatched` are attributes whose value was given and is never matched.
+    """
+
+    keys: tuple[DocumentKey, ...] = ()
     include: Include = _NOTHING_MORE
     limit: int | None = None
     offset: int = 0
-    is_fuzzy: bool = False
-    ignored: tuple[str, ...] = ()
+    options: MatchingOption = LITERAL
+    across_spaces: AcrossSpaces = AcrossSpaces.MERGED
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +91,77 @@ def parse_search(query_string: str) -> SearchParameters:
     except ValueError as error:
         raise InvalidQuery(f"a search has at most {PARAMETERS_MAX} parameters") from error
     parameters = SearchParameters()
+    keys: list[tuple[str, str]] = []
     for name, value in pairs:
-        parse = _PARSERS.get(name.lower(), _parse_match)
-        parameters = parse(parameters, name, value)
-    return parameters
+        parse = _PARSERS.get(name.lower())
+        if parse is None:
+            keys.append((name, value))
+        else:
+            parameters = parse(parameters, name, value)
+    return _with_keys(parameters, keys)
 
 
 def bind_search(
-    parameters: SearchParameters, resource: Resource, *, scope: Scope, limits: PageLimits
+    parameters: SearchParameters,
+    resource: Resource,
+    *,
+    scope: Scope,
+    limits: PageLimits,
+    documents_max: int,
 ) -> Query:
-    """The question to the manifest. Raises `InvalidQuery`, `NotFound` for an impossible path."""
+    """The question to the manifest, which may read so many stored headers for its answer.
+
+    Raises `InvalidQuery`, `NotFound` for an impossible path.
+    """
     if parameters.offset > limits.offset_max:
         raise InvalidQuery(f"offset is above query_offset_max = {limits.offset_max}")
-    reachable = PATHS[resource.level]
-    for attribute, _ in parameters.matches:
-        if entity_level(attribute.level) not in reachable:
-            raise InvalidQuery(
-                f"{attribute.keyword} is an attribute of the {attribute.level.value} level; this"
-                f" search is at the {resource.level.value} level"
-            )
+    keys = [key for key in parameters.keys if not isinstance(key.match, Universal)]
+    for key in keys:
+        _require_reachable(key, resource)
+    in_columns = [key for key in keys if _is_in_columns(key)]
     limit = limits.results_max if parameters.limit is None else parameters.limit
-    matched = frozenset(
-        f"{attribute.sequence_tag or attribute.tag:08X}" for attribute, _ in parameters.matches
-    )
     return Query(
         level=resource.level,
         scope=scope,
-        matches=(*_path_matches(resource), *parameters.matches),
-        include=replace(parameters.include, tags=parameters.include.tags | matched),
+        matches=(*_path_matches(resource), *((MATCHED[key.path], key.match) for key in in_columns)),
+        document_keys=_document_keys(keys),
+        documents_max=documents_max,
+        include=replace(
+            parameters.include,
+            tags=parameters.include.tags | _tags(key.path[0] for key in parameters.keys),
+        ),
+        shown=resource.shown,
         limit=min(limit, limits.results_max),
         offset=parameters.offset,
-        shown=resource.shown,
-        is_fuzzy=parameters.is_fuzzy,
+        across_spaces=parameters.across_spaces,
+    )
+
+
+def _require_reachable(key: DocumentKey, resource: Resource) -> None:
+    level = level_of(key.path)
+    if key.path[0] in COMPUTED_TAGS:
+        raise InvalidQuery(f"{key.name} is made for each answer and cannot be matched")
+    if level not in PATHS[resource.level]:
+        whose = "of the" if not is_private(key.path[0]) else "private and so of the"
+        raise InvalidQuery(
+            f"{key.name} is an attribute {whose} {level.value} level; this search is at the"
+            f" {resource.level.value} level"
+        )
+
+
+def _is_in_columns(key: DocumentKey) -> bool:
+    if isinstance(key.match, DateTimeRange):
+        return key.path in MATCHED and (TIME_OF_DATE[key.path[0]],) in MATCHED
+    return key.path in MATCHED
+
+
+def _document_keys(keys: list[DocumentKey]) -> tuple[DocumentKey, ...]:
+    """What columns cannot match, with all keys of one sequence, which must match in one item."""
+    sequences = [key.path[0] for key in keys if len(key.path) > 1]
+    return tuple(
+        key
+        for key in keys
+        if not _is_in_columns(key) or (len(key.path) > 1 and sequences.count(key.path[0]) > 1)
     )
 
 
@@ -120,6 +176,20 @@ def _path_matches(resource: Resource) -> Iterable[tuple[IndexedAttribute, Match]
             yield attribute, SingleValue(uid)
 
 
+def _with_keys(parameters: SearchParameters, pairs: list[tuple[str, str]]) -> SearchParameters:
+    """The keys are read last: how they match may be said behind them."""
+    keys = []
+    unmatched = []
+    for name, value in pairs:
+        path = parse_path(name)
+        if path[0] >> 16 < _FIRST_GROUP:
+            raise InvalidQuery(f"{name_of(path[0])} is no attribute of data sets")
+        keys.append(key_of_path(_ALIASES.get(path, path), value, options=parameters.options))
+        if path[-1] in NEVER_MATCHED and value.strip():
+            unmatched.append(name_of(path[-1]))
+    return replace(parameters, keys=with_combined_times(keys), unmatched=tuple(unmatched))
+
+
 def _parse_limit(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
     return replace(parameters, limit=_number(name, value))
 
@@ -128,51 +198,59 @@ def _parse_offset(parameters: SearchParameters, name: str, value: str) -> Search
     return replace(parameters, offset=_number(name, value))
 
 
-def _parse_fuzzy(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    return replace(parameters, is_fuzzy=_boolean(name, value))
+def _option(option: MatchingOption) -> "_Parse":
+    def parse(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
+        options = parameters.options
+        return replace(
+            parameters, options=options | option if _boolean(name, value) else options & ~option
+        )
+
+    return parse
 
 
-def _parse_unsupported(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    """Matching that is optional for a server: literal matching is done and said."""
-    if _boolean(name, value):
-        return replace(parameters, ignored=(*parameters.ignored, name.lower()))
-    return parameters
+def _parse_each_space(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
+    across = AcrossSpaces.EACH if _boolean(name, value) else AcrossSpaces.MERGED
+    return replace(parameters, across_spaces=across)
 
 
-def _parse_include(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
+def _parse_include(parameters: SearchParameters, _name: str, value: str) -> SearchParameters:
     include = parameters.include
     for text in filter(None, (part.strip() for part in value.split(","))):
         if text.lower() == "all":
             include = replace(include, everything=True)
         else:
-            # Of a path into a sequence the whole sequence is returned.
-            tags = [_tag(part, name) for part in text.split(".")]
-            include = replace(include, tags=include.tags | {f"{tags[0]:08X}"})
+            include = replace(include, tags=include.tags | _tags([_included_tag(text)]))
     return replace(parameters, include=include)
+
+
+def _included_tag(text: str) -> int:
+    """Of a path into a sequence the whole sequence is returned.
+
+    A tag that the data dictionary does not know may still be in a data set.
+    """
+    return int(text, 16) if _TAG.fullmatch(text) else parse_path(text)[0]
+
+
+def _tags(tags: Iterable[int]) -> frozenset[str]:
+    """As answers name them; of private ones also the creator (PS3.18 10.6.3.3)."""
+    found = set(tags)
+    found |= {creator for tag in found if (creator := private_creator(tag)) is not None}
+    return frozenset(f"{tag:08X}" for tag in found)
 
 
 def _parse_other(parameters: SearchParameters, _name: str, _value: str) -> SearchParameters:
     return parameters
 
 
-def _parse_match(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    *path, tag = (_tag(part, "the search") for part in name.split("."))
-    attribute = MATCHED.get(tag)
-    if attribute is None or path not in ([], [attribute.sequence_tag or None]):
-        names = ".".join(f"({part >> 16:04X},{part & 0xFFFF:04X})" for part in (*path, tag))
-        raise InvalidQuery(f"{names} cannot be matched here")
-    match = parse_key(attribute, value)
-    return replace(parameters, matches=(*parameters.matches, (attribute, match)))
-
-
 _Parse = Callable[[SearchParameters, str, str], SearchParameters]
 _PARSERS: dict[str, _Parse] = {
     "limit": _parse_limit,
     "offset": _parse_offset,
-    "fuzzymatching": _parse_fuzzy,
-    "emptyvaluematching": _parse_unsupported,
-    "multiplevaluematching": _parse_unsupported,
+    "fuzzymatching": _option(MatchingOption.FUZZY_NAMES),
+    "emptyvaluematching": _option(MatchingOption.EMPTY_VALUES),
+    "multiplevaluematching": _option(MatchingOption.MULTIPLE_VALUES),
     "includefield": _parse_include,
+    "eachspace": _parse_each_space,
     "accept": _parse_other,  # read by the negotiation
     "charset": _parse_other,  # answers are UTF-8 (PS3.18 8.8.1 leaves others to the server)
 }
@@ -189,15 +267,3 @@ def _boolean(name: str, value: str) -> bool:
         return _BOOLEANS[value.strip().lower()]
     except KeyError:
         raise InvalidQuery(f"{name} must be true or false") from None
-
-
-def _tag(text: str, where: str) -> int:
-    """The tag of a keyword or of 8 hexadecimal digits (PS3.18 8.3.4.1)."""
-    text = text.strip()
-    if _TAG.fullmatch(text):
-        tag = int(text, 16)
-        if dictionary_has_tag(tag) or (tag >> 16) % 2:
-            return tag
-    elif _KEYWORD.fullmatch(text) and (found := tag_for_keyword(text)) is not None:
-        return found
-    raise InvalidQuery(f"{where} names an attribute that the data dictionary does not have")

@@ -1,27 +1,48 @@
-"""The Search transaction (QIDO-RS). Source: PS3.18 10.6."""
+"""The Search transaction (QIDO-RS). Source: PS3.18 10.6, 8.3.4.4 (paging); RFC 8288 (links)."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import ClassVar
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from dicomweb.links import Links
-from dicomweb.negotiation import DICOM_JSON
-from dicomweb.parameters import PageLimits, Resource, bind_search, parse_search
+from dicomweb.negotiation import DICOM_JSON, Representation
+from dicomweb.parameters import (
+    PageLimits,
+    Resource,
+    SearchParameters,
+    bind_search,
+    parse_search,
+)
+from dicomweb.payloads import Part, multipart
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, element
-from ingestion.use_cases.search_manifest import Found, Query, search
+from ingestion.dicom.private_blocks import PrivateBlocks
+from ingestion.dicom.xml_model import to_xml
+from ingestion.errors import InvalidDocument
+from ingestion.use_cases.search_manifest import Found, Page, Query, search
 
 _PARAMETERS = [
     OpenApiParameter("limit", int, description="Results at most."),
     OpenApiParameter("offset", int, description="Results to skip."),
-    OpenApiParameter("includefield", str, many=True, description="Keyword, tag, or `all`."),
+    OpenApiParameter(
+        "includefield", str, many=True, description="Keyword, tag, path of them, or `all`."
+    ),
     OpenApiParameter("fuzzymatching", bool, description="Match beginnings of name components."),
+    OpenApiParameter("emptyvaluematching", bool, description='`""` matches what has no value.'),
+    OpenApiParameter("multiplevaluematching", bool, description="All values of a list must match."),
+    OpenApiParameter(
+        "eachspace", bool, description="Tell what several storage spaces hold once for each."
+    ),
     OpenApiParameter("PatientName", str, description="`*` and `?` are wild cards."),
     OpenApiParameter("PatientID", str),
     OpenApiParameter("AccessionNumber", str),
@@ -30,8 +51,15 @@ _PARAMETERS = [
     OpenApiParameter("StudyInstanceUID", str, description="One, or several by comma."),
 ]
 
+DICOM_XMLS = Representation("multipart/related", part_type="application/dicom+xml")
+
 MORE_RESULTS = "There are additional results that can be requested"
-NOT_SUPPORTED = "The {} parameter is not supported. Only literal matching has been performed."
+COUNTED_RESULTS = "There are {} additional results that can be requested"
+NOT_MATCHED = "{} is never matched; the results were not limited by it"
+CUT = "The search ended after {} stored headers; name more attributes to find what is behind them"
+
+PRIVATE_CREATOR = "IMAGING INGESTION"
+_HOLDING_SPACES = "00091001"
 
 
 class SearchTransaction(StudiesTransaction):
@@ -41,8 +69,12 @@ class SearchTransaction(StudiesTransaction):
 
     @extend_schema(
         parameters=_PARAMETERS,
-        responses={(200, "application/dicom+json"): OpenApiTypes.OBJECT},
-        description="Search (QIDO-RS, PS3.18 10.6): data sets as DICOM JSON.",
+        responses={
+            (200, "application/dicom+json"): OpenApiTypes.OBJECT,
+            (200, 'multipart/related; type="application/dicom+xml"'): OpenApiTypes.BINARY,
+            204: None,
+        },
+        description="Search (QIDO-RS, PS3.18 10.6): data sets as DICOM JSON or XML.",
     )
     def get(
         self,
@@ -50,50 +82,109 @@ class SearchTransaction(StudiesTransaction):
         space_slug: str = "",
         study_instance_uid: str = "",
         series_instance_uid: str = "",
-    ) -> HttpResponse:
-        """The page of matching entities; none is 200 with an empty list."""
-        self.choose(DICOM_JSON)
+    ) -> HttpResponseBase:
+        """The page of matching entities; none is 200 with an empty list, or 204 in XML."""
+        choice = self.choose(DICOM_JSON, DICOM_XMLS)
         parameters = parse_search(request.META.get("QUERY_STRING", ""))
+        limits = settings.LIMITS
         query = bind_search(
             parameters,
             Resource(self.searched, study_instance_uid, series_instance_uid),
             scope=self.scope(space_slug),
-            limits=PageLimits(
-                results_max=settings.LIMITS.query_results_max,
-                offset_max=settings.LIMITS.query_offset_max,
-            ),
+            limits=PageLimits(limits.query_results_max, limits.query_offset_max),
+            documents_max=limits.query_documents_max,
         )
         page = search(query)
-        links = self.links
-        body = orjson.dumps(
-            [_described(found, query, links) for found in page.results],
-            option=orjson.OPT_SORT_KEYS,
+        describe = partial(
+            _described, level=query.level, links=self.links, says_spaces=not space_slug
         )
-        response = HttpResponse(body, content_type=DICOM_JSON.content_type)
-        warnings = [NOT_SUPPORTED.format(name) for name in parameters.ignored]
-        if page.has_more and query.limit:
-            warnings.append(MORE_RESULTS)
-        if warnings:
-            response["Warning"] = ", ".join(f'299 {links.root} "{text}"' for text in warnings)
+        response = _answer([describe(found) for found in page.results], choice.representation)
+        self._add_paging(response, query, page)
+        self._add_warnings(response, parameters, query, page)
         return response
 
+    def _add_paging(self, response: HttpResponseBase, query: Query, page: Page) -> None:
+        """How many match in all where that is known, and where the pages beside this one are."""
+        if page.total is not None:
+            response.headers["X-Total-Count"] = str(page.total)
+        beside = {}
+        after = query.offset + len(page.results)
+        if page.has_more and after <= settings.LIMITS.query_offset_max:
+            beside["next"] = after
+        if query.offset and query.limit:
+            beside["prev"] = max(query.offset - query.limit, 0)
+        if beside:
+            response.headers["Link"] = ", ".join(
+                f'<{self._page_address(offset)}>; rel="{relation}"'
+                for relation, offset in beside.items()
+            )
 
-def _described(found: Found, query: Query, links: Links) -> JsonDataSet:
+    def _page_address(self, offset: int) -> str:
+        request = self.request._request
+        pairs = parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
+        kept = [(name, value) for name, value in pairs if name.lower() != "offset"]
+        query = urlencode([*kept, ("offset", str(offset))])
+        return f"{self.links.root.removesuffix('/dicomweb')}{request.path_info}?{query}"
+
+    def _add_warnings(
+        self,
+        response: HttpResponseBase,
+        parameters: SearchParameters,
+        query: Query,
+        page: Page,
+    ) -> None:
+        texts = [NOT_MATCHED.format(name) for name in parameters.unmatched]
+        if page.was_cut:
+            texts.append(CUT.format(query.documents_max))
+        elif page.has_more and page.total is None:
+            texts.append(MORE_RESULTS)
+        elif page.has_more and page.total is not None:
+            texts.append(COUNTED_RESULTS.format(page.total - query.offset - len(page.results)))
+        if texts:
+            service = self.links.root
+            response.headers["Warning"] = ", ".join(f'299 {service} "{text}"' for text in texts)
+
+
+def _answer(results: list[JsonDataSet], representation: Representation) -> HttpResponseBase:
+    if representation is DICOM_JSON:
+        body = orjson.dumps(results, option=orjson.OPT_SORT_KEYS)
+        return HttpResponse(body, content_type=DICOM_JSON.content_type)
+    if not results:
+        return HttpResponse(status=204)
+    return multipart(map(_xml_part, results), part_type=DICOM_XMLS.part_type)
+
+
+def _xml_part(result: JsonDataSet) -> Part:
+    def read() -> Iterator[bytes]:
+        yield to_xml(result)
+
+    return Part(DICOM_XMLS.part_type, "", read)
+
+
+def _described(found: Found, *, level: Level, links: Links, says_spaces: bool) -> JsonDataSet:
     """The result with what only this edge knows: where it is retrieved, how it is encoded."""
-    # JSON is UTF-8 (PS3.18 F.2), whatever the character set of the stored object.
-    found.data_set["00080005"] = element("CS", "ISO_IR 192")
-    found.data_set["00080056"] = element("CS", "ONLINE")
-    found.data_set["00081190"] = element("UR", _address(found, query.level, links))
-    return found.data_set
+    data_set = found.data_set
+    # JSON and XML are UTF-8 (PS3.18 F.2), whatever the character set of the stored object.
+    data_set["00080005"] = element("CS", "ISO_IR 192")
+    data_set["00080056"] = element("CS", "ONLINE")
+    data_set["00081190"] = element("UR", _address(found, level, links))
+    if says_spaces:
+        # A group without a free block is an oddity of the object, and no reason to hide it.
+        with suppress(InvalidDocument):
+            tag = PrivateBlocks(data_set).place(_HOLDING_SPACES, PRIVATE_CREATOR)
+            data_set[tag] = element("LO", *found.space_slugs)
+    return data_set
 
 
 def _address(found: Found, level: Level, links: Links) -> str:
+    """Below the space that holds it; below all spaces where several do."""
+    slug = found.space_slugs[0] if len(found.space_slugs) == 1 else ""
     if level is Level.STUDY:
-        return links.study(found.space_slug, found.study_instance_uid)
+        return links.study(slug, found.study_instance_uid)
     if level is Level.SERIES:
-        return links.series(found.space_slug, found.study_instance_uid, found.series_instance_uid)
+        return links.series(slug, found.study_instance_uid, found.series_instance_uid)
     return links.instance(
-        found.space_slug,
+        slug,
         found.study_instance_uid,
         series_instance_uid=found.series_instance_uid,
         sop_instance_uid=found.sop_instance_uid,

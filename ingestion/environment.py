@@ -125,6 +125,11 @@ class Environment(BaseSettings):
         description="Take scheme, host, client from X-Forwarded-*; only behind a proxy of yours.",
     )
     csrf_trusted_origins: str = Field("", description="Origins that may post to the admin.")
+    credentialed_origins: str = Field(
+        "",
+        description="Origins, by comma, whose pages may ask DICOMweb with cookies: for a sign-on"
+        " proxy in front.",
+    )
     https_only: bool = Field(
         default=False, description="Redirect to HTTPS, secure cookies, strict transport security."
     )

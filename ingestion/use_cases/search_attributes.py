@@ -12,6 +12,8 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, TextField
 
+from ingestion.dicom.attribute_levels import SERIES_TAGS, STUDY_TAGS
+from ingestion.dicom.attribute_names import Path
 from ingestion.dicom.attributes import (
     INDEXED,
     REQUEST_ATTRIBUTES,
@@ -61,11 +63,19 @@ RETURNED: tuple[IndexedAttribute, ...] = (
     *COUNTERS,
     AVAILABLE_TRANSFER_SYNTAX,
 )
-MATCHED = {
-    attribute.tag: attribute
+# By path: what the columns of the manifest match.
+MATCHED: dict[Path, IndexedAttribute] = {
+    (attribute.sequence_tag, attribute.tag)
+    if attribute.sequence_tag
+    else (attribute.tag,): attribute
     for attribute in (*RETURNED, *REQUEST_ATTRIBUTES)
     if attribute not in COUNTERS
 }
+
+# What no object carries and no column holds: retrieval, availability, counts.
+COMPUTED_TAGS = frozenset(
+    (0x00080052, 0x00080054, 0x00080056, 0x00081190, *range(0x00201200, 0x0020120A))
+)
 
 MODELS: dict[Level, Model] = {
     Level.STUDY: Study,
@@ -80,10 +90,37 @@ PATHS: dict[Level, dict[Level, str]] = {
     Level.IMAGE: {Level.IMAGE: "", Level.SERIES: "series__", Level.STUDY: "series__study__"},
 }
 
+# Searched level → path to the storage space, and to the UIDs down to that level.
+SPACES: dict[Level, str] = {
+    Level.STUDY: "storage_space",
+    Level.SERIES: "study__storage_space",
+    Level.IMAGE: "storage_space",
+}
+UIDS: dict[Level, tuple[str, ...]] = {
+    Level.STUDY: ("study_instance_uid",),
+    Level.SERIES: ("study__study_instance_uid", "series_instance_uid"),
+    Level.IMAGE: (
+        "series__study__study_instance_uid",
+        "series__series_instance_uid",
+        "sop_instance_uid",
+    ),
+}
+
 
 def entity_level(level: Level) -> Level:
     """The level of the row that holds an attribute: studies hold their patient's."""
     return Level.STUDY if level is Level.PATIENT else level
+
+
+def level_of(path: Path) -> Level:
+    """The level whose rows hold an attribute; what is not known to be above is an instance's."""
+    attribute = MATCHED.get(path)
+    if attribute is not None:
+        return entity_level(attribute.level)
+    tag = f"{path[0]:08X}"
+    if tag in STUDY_TAGS:
+        return Level.STUDY
+    return Level.SERIES if tag in SERIES_TAGS else Level.IMAGE
 
 
 @dataclass(frozen=True, slots=True)

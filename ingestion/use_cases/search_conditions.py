@@ -7,11 +7,16 @@ import re
 from typing import Any
 
 from django.db.models import CharField, F, Func, Q, TextField, Value
+from django.db.models.functions import Concat
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual, Lookup, Regex
 
-from ingestion.dicom.attributes import IndexedAttribute, joined_values
+from ingestion.dicom.attributes import IndexedAttribute, Level, joined_values
+from ingestion.dicom.document_matching import TIME_OF_DATE
 from ingestion.dicom.matching import (
+    AllValues,
     DateRange,
+    DateTimeRange,
+    FuzzyName,
     Match,
     SingleValue,
     TimeRange,
@@ -20,7 +25,8 @@ from ingestion.dicom.matching import (
     ValueList,
     Wildcard,
 )
-from ingestion.use_cases.search_attributes import SETS
+from ingestion.use_cases.search_attributes import MATCHED, PATHS, SETS, SPACES
+from ingestion.use_cases.search_query import Scope
 
 NOTHING = Q(pk__in=())
 _INTEGERS = range(-(1 << 31), 1 << 31)
@@ -57,17 +63,33 @@ class JoinedValues(Func):
     arity = 1
 
 
-def condition(attribute: IndexedAttribute, match: Match, *, prefix: str, is_fuzzy: bool) -> Q:
+def held(level: Level, scope: Scope) -> Q:
+    """That a row and those above it are not deleted, and rest in the spaces of the scope only."""
+    paths = PATHS[level]
+    wanted = Q()
+    for prefix in paths.values():
+        wanted &= Q((f"{prefix}deleted_at__isnull", True))
+    # Each row that knows its space is asked, so that each one's index serves.
+    for path in {SPACES[level], paths[Level.STUDY] + "storage_space"}:
+        ids = scope.space_ids
+        wanted &= Q((f"{path}_id", ids[0])) if len(ids) == 1 else Q((f"{path}_id__in", ids))
+    return wanted
+
+
+def condition(attribute: IndexedAttribute, match: Match, *, prefix: str) -> Q:
     """What rows that match must fulfil; `prefix` leads to the row that holds the attribute."""
     path = prefix + attribute.column
     if isinstance(match, Universal):
         return Q()
+    if isinstance(match, DateTimeRange):
+        time = MATCHED[(TIME_OF_DATE[attribute.tag],)]
+        return _moment(path, prefix + time.column, match)
     if attribute in SETS:
         return _in_set(path, match)
     if attribute.sequence_tag:
         return _in_items(path, match)
     if attribute.vr == "PN":
-        return _name(path + "_normalized", match, is_fuzzy=is_fuzzy)
+        return _name(path + "_normalized", match)
     if attribute.vr in ("IS", "US"):
         return _number(path, match)
     return _text(path, match)
@@ -85,19 +107,28 @@ def _text(path: str, match: Match) -> Q:
             span = Q((f"{path}__gte", first)) & ~Q((path, ""))
             return span & Q((f"{path}__lte", last)) if last else span
         case TimeRange(first=first, last=last):
-            time = FilledTime(F(path))
-            span = Q(GreaterThanOrEqual(time, Value(first))) & ~Q((path, ""))
-            return span & Q(LessThanOrEqual(time, Value(last))) if last else span
+            return ~Q((path, "")) & _between(FilledTime(F(path)), first, last)
     raise AssertionError(match)
 
 
-def _name(path: str, match: Match, *, is_fuzzy: bool) -> Q:
+def _moment(date_path: str, time_path: str, match: DateTimeRange) -> Q:
+    """The date and its time as one moment; the range of dates alone lets an index serve."""
+    dates = _text(date_path, DateRange(match.first[:8], match.last[:8]))
+    moment = Concat(F(date_path), FilledTime(F(time_path)), output_field=CharField())
+    return dates & _between(moment, match.first, match.last)
+
+
+def _between(expression: Func, first: str, last: str) -> Q:
+    span = Q(GreaterThanOrEqual(expression, Value(first)))
+    return span & Q(LessThanOrEqual(expression, Value(last))) if last else span
+
+
+def _name(path: str, match: Match) -> Q:
     """Names ignore case and accents; fuzzy ones match the beginnings of components."""
-    if not is_fuzzy or isinstance(match, Wildcard):
+    if not isinstance(match, FuzzyName):
         return _text(path, match)
-    names = match.values if isinstance(match, ValueList) else (_value(match),)
     found = NOTHING
-    for name in names:
+    for name in match.names:
         beginnings = Q()
         for word in name.split():
             pattern = like_pattern(word)
@@ -109,23 +140,30 @@ def _name(path: str, match: Match, *, is_fuzzy: bool) -> Q:
 
 
 def _number(path: str, match: Match) -> Q:
-    texts = match.values if isinstance(match, ValueList) else (_value(match),)
+    texts = _values(match)
+    if texts == [""]:
+        return Q((f"{path}__isnull", True))
     numbers = [int(text) for text in texts if int(text) in _INTEGERS]
     return Q((f"{path}__in", numbers)) if numbers else NOTHING
 
 
 def _in_set(path: str, match: Match) -> Q:
-    """Any value of the set may match (PS3.4 C.3.4, Modalities in Study)."""
-    if isinstance(match, Wildcard):
-        expression = _expression(match.pattern, character="[^,]")
-        return Q(Regex(JoinedValues(F(path)), f"(^|,){expression}($|,)"))
+    """Any value of the set may match (PS3.4 C.3.4, Modalities in Study), or all must be there."""
+    match match:
+        case Wildcard(pattern=pattern):
+            expression = _expression(pattern, character="[^,]")
+            return Q(Regex(JoinedValues(F(path)), f"(^|,){expression}($|,)"))
+        case AllValues(values=values):
+            return Q((f"{path}__contains", values))
+        case SingleValue(value=""):
+            return Q((f"{path}__len", 0))
     return Q((f"{path}__overlap", _values(match)))
 
 
 def _in_items(path: str, match: Match) -> Q:
     """The value of any item may match (PS3.4 C.2.2.2.6).
 
-    Departs from it: two keys of the sequence may match in different items.
+    That several keys match in the same item is left to the stored document.
     """
     if isinstance(match, Wildcard):
         expression = _expression(match.pattern, character=r"[^\\]")

@@ -1,118 +1,109 @@
-"""Searches what is held, for QIDO-RS and C-FIND alike: one query for a page.
+"""Searches what is held, for QIDO-RS and C-FIND alike: one statement for a page.
 
-The spaces that may be seen are part of every question. Deleted entities never show.
-Source: PS3.4 C.4.1, PS3.18 10.6.
+The spaces that may be seen are part of every question. Deleted entities never show. A few
+statements more are made where headers are matched, where the matches are counted, and where
+several spaces are searched as one. Source: PS3.4 C.4.1, PS3.18 10.6.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import zstandard
-from django.db.models import F, OrderBy, Q, QuerySet
+from django.db.models import Exists, F, OrderBy, OuterRef, QuerySet
 
 from ingestion.dicom.attribute_levels import SERIES_TAGS, STUDY_TAGS
-from ingestion.dicom.attributes import IndexedAttribute, Level
+from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.matching import Match, SingleValue
+from ingestion.dicom.matching import SingleValue
 from ingestion.use_cases.search_attributes import (
     MODELS,
     PATHS,
+    SPACES,
+    UIDS,
     ReturnedColumn,
     entity_level,
     returned_columns,
 )
-from ingestion.use_cases.search_conditions import condition
+from ingestion.use_cases.search_conditions import condition, held
+from ingestion.use_cases.search_documents import MatchedRows, Row, matched_rows
+from ingestion.use_cases.search_query import AcrossSpaces, Found, Include, Page, Query, Scope
+from ingestion.use_cases.unite_spaces import united
 
-_UIDS = {"0020000D": "", "0020000E": "", "00080018": ""}
+__all__ = ["AcrossSpaces", "Found", "Include", "Page", "Query", "Scope", "search"]
 
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The storage spaces that may be seen. None but these are."""
-
-    space_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Include:
-    """What to return beside the columns: these tags (8 hexadecimal digits), or everything."""
-
-    tags: frozenset[str] = frozenset()
-    everything: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One question. `shown` are the levels whose attributes are returned."""
-
-    level: Level
-    scope: Scope
-    matches: tuple[tuple[IndexedAttribute, Match], ...]
-    include: Include
-    limit: int
-    offset: int = 0
-    shown: tuple[Level, ...] = ()
-    is_fuzzy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One entity that matches; UIDs below its level are ''."""
-
-    space_slug: str
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    data_set: JsonDataSet
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Results in a total, stable order, and whether there are more behind them."""
-
-    results: tuple[Found, ...]
-    has_more: bool
+COUNTED_MAX = 1000  # what more than these match is not counted
 
 
 def search(query: Query) -> Page:
-    """The page of results that `query` asks for, in one statement."""
+    """The page of results that `query` asks for."""
     if query.limit == 0 or not query.scope.space_ids:
         return Page((), has_more=False)
-    columns = returned_columns(query.level, query.shown or (query.level,), query.include.tags)
+    columns = returned_columns(query.level, query.shown, query.include.tags)
     in_columns = frozenset(column.tag for column in columns if not column.yields_to_document)
     wanted = _DocumentTags(query, in_columns)
-    space_path = _space_path(query.level) + "__slug"
-    paths = [space_path, *(column.path for column in columns)]
-    if wanted:
-        paths.append("document__body")
-    rows = list(
-        _matching(query)
-        .order_by(*_order(query))
-        .values_list(*paths)[query.offset : query.offset + query.limit + 1]
+    paths: list[Any] = [f"{SPACES[query.level]}__slug", *UIDS[query.level]]
+    paths += [column.path for column in columns]
+    found = (
+        _by_documents(query, paths) if query.document_keys else _by_columns(query, paths, wanted)
     )
-    results = (_found(row, columns, wanted) for row in rows[: query.limit])
-    return Page(tuple(results), has_more=len(rows) > query.limit)
+    has_more = len(found.rows) > query.limit
+    depth = len(UIDS[query.level])
+    results = [
+        _found(row, columns, depth=depth, wanted=wanted) for row in found.rows[: query.limit]
+    ]
+    return Page(
+        united(results, query) if query.is_merged else tuple(results),
+        has_more=has_more,
+        total=_total(query, len(results), has_more=has_more or found.was_cut),
+        was_cut=found.was_cut,
+    )
 
 
-def _space_path(level: Level) -> str:
-    return "study__storage_space" if level is Level.SERIES else "storage_space"
+def _by_columns(query: Query, paths: list[Any], wanted: "_DocumentTags") -> MatchedRows:
+    """The page in one statement; headers, where they are returned, of its own rows only."""
+    model, order = MODELS[query.level], _order(query)
+    end = query.offset + query.limit + 1
+    page = _matching(query).order_by(*order)[query.offset : end]
+    if not wanted:
+        return MatchedRows(list(page.values_list(*paths)), was_cut=False)
+    rows = model._default_manager.filter(pk__in=page.values("pk")).order_by(*order)
+    return MatchedRows(list(rows.values_list(*paths, "document__body")), was_cut=False)
+
+
+def _by_documents(query: Query, paths: list[Any]) -> MatchedRows:
+    """The page out of candidates in order, whose headers are read."""
+    return matched_rows(
+        _matching(query).order_by(*_order(query)).values_list(*paths, "document__body"),
+        query.document_keys,
+        skipped=query.offset,
+        wanted=query.limit + 1,
+        documents_max=query.documents_max,
+        identity=range(1, 1 + len(UIDS[query.level])) if query.is_merged else (),
+    )
 
 
 def _matching(query: Query) -> "QuerySet[Any]":
-    """What matches and is held, in the spaces of the scope only."""
-    paths = PATHS[query.level]
-    wanted = Q()
-    for prefix in paths.values():
-        wanted &= Q((f"{prefix}deleted_at__isnull", True))
-    # Each row that knows its space is asked, so that each one's index serves.
-    for path in {_space_path(query.level), paths[Level.STUDY] + "storage_space"}:
-        ids = query.scope.space_ids
-        wanted &= Q((f"{path}_id", ids[0])) if len(ids) == 1 else Q((f"{path}_id__in", ids))
+    """What the columns let match, once where spaces are merged and columns decide alone."""
+    wanted = held(query.level, query.scope)
     for attribute, match in query.matches:
-        prefix = paths[entity_level(attribute.level)]
-        wanted &= condition(attribute, match, prefix=prefix, is_fuzzy=query.is_fuzzy)
-    return MODELS[query.level]._default_manager.filter(wanted)
+        prefix = PATHS[query.level][entity_level(attribute.level)]
+        wanted &= condition(attribute, match, prefix=prefix)
+    rows = MODELS[query.level]._default_manager
+    if not query.is_merged or query.document_keys:
+        return rows.filter(wanted)
+    same = {path: OuterRef(path) for path in UIDS[query.level]}
+    earlier = rows.filter(wanted, **same, pk__lt=OuterRef("pk"))
+    return rows.filter(wanted, ~Exists(earlier))
+
+
+def _total(query: Query, length: int, *, has_more: bool) -> int | None:
+    """How many match in all: known from the last page, counted as far as that is quick."""
+    if not has_more and (length or not query.offset):
+        return query.offset + length
+    if query.document_keys:
+        return None
+    counted = _matching(query).values("pk")[: COUNTED_MAX + 1].count()
+    return counted if counted <= COUNTED_MAX else None
 
 
 def _order(query: Query) -> list[Any]:
@@ -175,16 +166,15 @@ class _DocumentTags:
 
 
 def _found(
-    row: tuple[Any, ...], columns: tuple[ReturnedColumn, ...], wanted: _DocumentTags
+    row: Row, columns: tuple[ReturnedColumn, ...], *, depth: int, wanted: _DocumentTags
 ) -> Found:
+    """A row: the space, the UIDs of `depth` levels, the columns, and the header if it is wanted."""
     data_set: JsonDataSet = wanted.take(row[-1]) if wanted and row[-1] else {}
-    uids = dict(_UIDS)
-    for column, value in zip(columns, row[1:], strict=False):
+    slug, *uids = row[: 1 + depth]
+    for column, value in zip(columns, row[1 + depth :], strict=False):
         if column.yields_to_document and column.tag in data_set:
             continue
-        if column.tag in uids:
-            uids[column.tag] = value
         if column.is_sent_empty or value not in ("", None):
             data_set[column.tag] = column.make_element(value)
-    study_uid, series_uid, sop_uid = uids.values()
-    return Found(row[0], study_uid, series_uid, sop_uid, data_set)
+    study_uid, series_uid, sop_uid = (*uids, "", "")[:3]
+    return Found((slug,), study_uid, series_uid, sop_uid, data_set)

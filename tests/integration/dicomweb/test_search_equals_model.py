@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 def found(keyword: str, text: str) -> set[str]:
     attribute = ATTRIBUTES[keyword]
     match = parse_key(attribute, text)
-    wanted = condition(attribute, match, prefix="", is_fuzzy=False)
+    wanted = condition(attribute, match, prefix="")
     rows = Study.objects.filter(wanted).values_list(attribute.column, flat=True)
     return set(rows)
 
@@ -93,7 +93,7 @@ def test_values_in_items(text: str) -> None:
         for values in ITEMS
         if any(matches(match, value) for value in values or [""])
     }
-    wanted = condition(attribute, match, prefix="", is_fuzzy=False)
+    wanted = condition(attribute, match, prefix="")
     rows = Series.objects.filter(wanted).values_list("requested_procedure_ids", flat=True)
     assert set(rows) == expected
 

@@ -34,7 +34,7 @@ def requested(web: WebClient) -> dict[str, str]:
         ("RequestedProcedureID=RP%202", "requested"),
         ("RequestedProcedureID=RP%202%5CRP%203", "requested"),
         ("RequestedProcedureID=RP*RP*", ""),
-        ("RequestedProcedureID=%22%22", "other"),
+        ("RequestedProcedureID=%22%22&emptyvaluematching=true", "other"),
         ("RequestedProcedureID=*", "requested other"),
         ("00400275.RequestedProcedureID=RP%201&00400275.00400009=SPS-1", "requested"),
     ],

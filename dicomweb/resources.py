@@ -7,7 +7,12 @@ from dicomweb.delete import DeleteTransaction
 from dicomweb.retrieve import RetrieveMetadataTransaction, RetrieveTransaction
 from dicomweb.search import SearchTransaction
 from dicomweb.store import StoreTransaction
+from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.attributes import Level
+
+
+class ServiceRoot(StudiesTransaction):
+    """The root of the services, which only describes itself (PS3.18 8.9.1.1)."""
 
 
 class Studies(SearchTransaction, StoreTransaction):

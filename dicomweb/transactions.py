@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from dicomweb.authentication import Principal
+from dicomweb.capabilities import capabilities
 from dicomweb.links import Links, links_of
 from dicomweb.negotiation import Choice, Representation, choose
 from dicomweb.parameters import PARAMETERS_MAX
@@ -50,6 +51,15 @@ class StudiesTransaction(APIView):
     def scope(self, space_slug: str) -> Scope:
         """The spaces that the request may see. Raises `NotFound`."""
         return readable_scope(self.principal, space_slug)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Ask for a token, but not of whoever only wants to know what can be asked."""
+        if request.method != "OPTIONS":
+            super().initial(request, *args, **kwargs)
+
+    def options(self, request: Any, *_: Any, **__: Any) -> Any:
+        """Retrieve Capabilities (PS3.18 8.9)."""
+        return capabilities(request._request, allowed=self.allowed_methods)
 
     def choose(self, *offers: Representation) -> Choice:
         """The representation to answer with. Raises `NotAcceptable`."""

@@ -29,7 +29,13 @@ studies_service = [
     path(f"{_INSTANCE}/metadata", resources.Metadata.as_view()),
 ]
 
+_root = resources.ServiceRoot.as_view()
+
 urlpatterns = [
+    path("dicomweb/spaces/<slug:space_slug>", _root),
+    path("dicomweb", _root),
+    path("stow-rs", _root),
+    path("wado-rs", _root),
     path("dicomweb/spaces/<slug:space_slug>/", include(studies_service)),
     path("dicomweb/", include(studies_service)),
     path("stow-rs/", include(studies_service)),

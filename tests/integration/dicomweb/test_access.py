@@ -1,11 +1,18 @@
 """Who may ask what, from where, and what errors look like."""
 
 import json
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
+from dicomweb.cross_origin import CrossOriginMiddleware
 from ingestion.models import AccessToken, StorageSpace
 from tests.builders import build_ct, part10_bytes
 from tests.integration.dicomweb.web_client import WebClient, make_token, multipart
@@ -65,14 +72,15 @@ def test_a_token_is_looked_up_once_in_a_while(space: StorageSpace) -> None:
 
 @pytest.mark.parametrize("path", [*EVERY_KIND, "/stow-rs/studies", "/wado-rs/studies/1.2"])
 def test_a_preflight_needs_no_token(path: str) -> None:
-    response = Client().options(path, headers={"Origin": "https://viewer.example"})
-    assert response.status_code == 204
+    asked = {"Origin": "https://viewer.example", "Access-Control-Request-Method": "DELETE"}
+    response = Client().options(path, headers=asked)
+    assert (response.status_code, response.content) == (204, b"")
     assert response["Access-Control-Allow-Origin"] == "*"
     allowed = response["Access-Control-Allow-Methods"]
     assert {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"} <= set(allowed.split(", "))
     headers = set(response["Access-Control-Allow-Headers"].split(", "))
     assert {"Authorization", "Accept", "Content-Type", "Range", "If-None-Match"} <= headers
-    assert "X-Requested-With" in headers
+    assert {"X-Requested-With", "If-Match", "If-Modified-Since", "If-Range"} <= headers
     assert response["Access-Control-Max-Age"] == "86400"
 
 
@@ -92,11 +100,44 @@ def test_every_answer_may_be_read_by_other_origins(web: WebClient, path: str, st
     assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
     exposed = set(response["Access-Control-Expose-Headers"].split(", "))
     assert {"Content-Type", "Content-Length", "Content-Range", "ETag", "Location", "Warning",
-            "Content-Location", "Retry-After", "X-Request-ID"} <= exposed  # fmt: skip
+            "Content-Location", "Retry-After", "X-Request-ID", "Link", "X-Total-Count",
+            "Accept-Ranges", "Content-Disposition"} <= exposed  # fmt: skip
 
 
 def test_refusals_may_be_read_by_other_origins_too() -> None:
     assert Client().get("/dicomweb/studies")["Access-Control-Allow-Origin"] == "*"
+    foreign = Client().get("/dicomweb/studies", headers={"Host": "elsewhere.example"})
+    assert foreign.status_code == 400
+    assert foreign["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_fault_of_ours_may_be_read_by_other_origins_too() -> None:
+    def fail(_: HttpRequest) -> HttpResponse:
+        raise ZeroDivisionError
+
+    inside = cast(Callable[[HttpRequest], HttpResponseBase], convert_exception_to_response(fail))
+    response = CrossOriginMiddleware(inside)(RequestFactory().get("/dicomweb/studies"))
+    assert response.status_code == 500
+    assert response["Access-Control-Allow-Origin"] == "*"
+
+
+@override_settings(
+    ENVIRONMENT=settings.ENVIRONMENT.model_copy(
+        update={"credentialed_origins": "https://viewer.example, https://other.example"}
+    )
+)
+def test_only_named_origins_may_ask_with_credentials() -> None:
+    def ask(origin: str) -> Any:
+        return Client().get("/dicomweb/studies", headers={"Origin": origin})
+
+    named = ask("https://viewer.example")
+    assert named["Access-Control-Allow-Origin"] == "https://viewer.example"
+    assert named["Access-Control-Allow-Credentials"] == "true"
+    unnamed = ask("https://evil.example")
+    assert unnamed["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in unnamed
+    for response in (named, unnamed):
+        assert "Origin" in response["Vary"]
 
 
 def test_other_paths_are_left_alone() -> None:

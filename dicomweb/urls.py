@@ -1,13 +1,13 @@
 """Paths of the DICOMweb roots: one per storage space, one over all, and the original's names.
 
-Source: PS3.18 10.1; the original serves `/stow-rs` and `/wado-rs`.
+Source: PS3.18 10.1, 11.1.1; the original serves `/stow-rs` and `/wado-rs`.
 """
 
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from dicomweb import resources
+from dicomweb import resources, worklist, worklist_subscriptions
 from dicomweb.viewer.views import viewer
 
 _STUDY = "studies/<str:study_instance_uid>"
@@ -31,15 +31,34 @@ studies_service = [
 
 _root = resources.ServiceRoot.as_view()
 
+_WORKITEM = "workitems/<str:workitem_uid>"
+_SUBSCRIBER = f"{_WORKITEM}/subscribers/<str:ae_title>"
+
+worklist_service = [
+    path("workitems", worklist.Worklist.as_view()),
+    path(_WORKITEM, worklist.WorkitemResource.as_view()),
+    path(f"{_WORKITEM}/state", worklist.WorkitemState.as_view()),
+    path(f"{_WORKITEM}/cancelrequest", worklist.CancelRequest.as_view()),
+    path(_SUBSCRIBER, worklist_subscriptions.WorkitemSubscriber.as_view()),
+    *(
+        path(
+            f"workitems/{uid}/subscribers/<str:ae_title>/suspend",
+            worklist_subscriptions.SuspendedSubscriber.as_view(),
+        )
+        for uid in worklist_subscriptions.WORKLIST_UIDS
+    ),
+]
+services = [*studies_service, *worklist_service]
+
 urlpatterns = [
     path("dicomweb/spaces/<slug:space_slug>", _root),
     path("dicomweb", _root),
     path("stow-rs", _root),
     path("wado-rs", _root),
-    path("dicomweb/spaces/<slug:space_slug>/", include(studies_service)),
-    path("dicomweb/", include(studies_service)),
-    path("stow-rs/", include(studies_service)),
-    path("wado-rs/", include(studies_service)),
+    path("dicomweb/spaces/<slug:space_slug>/", include(services)),
+    path("dicomweb/", include(services)),
+    path("stow-rs/", include(services)),
+    path("wado-rs/", include(services)),
     path("viewer", RedirectView.as_view(pattern_name="viewer", query_string=True)),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:path>", viewer),

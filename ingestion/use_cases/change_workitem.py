@@ -120,6 +120,6 @@ def _warning(status: StepStatus, *, given: str) -> StepStatus:
 
 def _refused(status: StepStatus, *, given: str) -> WorkitemRefused:
     if status is StepStatus.WRONG_TRANSACTION_UID:
-        fault = "is not that of the workitem" if given else "is missing"
-        return WorkitemRefused(f"the Transaction UID {fault}", status)
+        fault = "incorrect" if given else "missing"
+        return WorkitemRefused(f"the Transaction UID is {fault}", status)
     return WorkitemRefused(_REASONS[status], status)

@@ -90,7 +90,7 @@ def _attribute(name: str, parsed: object, depth_left: int) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise InvalidDocument(f"the attribute {tag} is no JSON object")
     vr = parsed.get("vr") or known_vr(int(tag, 16))
-    if vr not in KNOWN_VRS:
+    if not isinstance(vr, str) or vr not in KNOWN_VRS:
         raise InvalidDocument(f"the attribute {tag} has no VR of the Standard")
     fields = [field for field in _VALUE_FIELDS if parsed.get(field) is not None]
     if len(fields) > 1 or any(not isinstance(parsed[f], _VALUE_FIELDS[f]) for f in fields):

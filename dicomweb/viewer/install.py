@@ -81,15 +81,19 @@ def install(target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
-        fetched = _fetch(Path(scratch))
         built = Path(scratch) / "built"
-        _unpack(fetched, built)
-        _name_our_root(built)
-        _compress(built)
-        (built / VERSION_FILE).write_text(VERSION, "ascii")
+        prepare(_fetch(Path(scratch)), built)
         if target.exists():
             shutil.rmtree(target)
         built.rename(target)
+
+
+def prepare(package: Path, built: Path) -> None:
+    """Unpack a package into a new folder, as it is served. Raises `Misconfigured` if it differs."""
+    _unpack(package, built)
+    _name_our_root(built)
+    _compress(built)
+    (built / VERSION_FILE).write_text(VERSION, "ascii")
 
 
 def _fetch(scratch: Path) -> Path:
@@ -110,7 +114,6 @@ def _fetch(scratch: Path) -> Path:
 
 
 def _unpack(package: Path, built: Path) -> None:
-    """What is needed of the package, below the folder `built`."""
     with tarfile.open(package, "r:gz") as archive:
         for member in archive:
             path = PurePosixPath(member.name)

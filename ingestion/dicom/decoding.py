@@ -192,13 +192,20 @@ def decode_frame(
             allow_excess_frames=False,  # type: ignore[arg-type]  # the annotation is of the dict
             **options,
         )
-    except _DECODER_ERRORS as error:
+    except BaseException as error:
+        if not _is_of_a_codec(error):
+            raise
         raise UnreadablePixelData(
             f"the frame cannot be decoded from transfer syntax {transfer_syntax_uid}"
         ) from error
     if transfer_syntax_uid in JPEGTransferSyntaxes:
         pixels = _as_stored(pixels, image)
     return Decoded(pixels, str(described["photometric_interpretation"]))
+
+
+def _is_of_a_codec(error: BaseException) -> bool:
+    """Whether a codec raised it. A panic of the one in Rust is no `Exception`."""
+    return isinstance(error, _DECODER_ERRORS) or type(error).__name__ == "PanicException"
 
 
 def _bits_of_stream(frame: bytes, image: ImagePixel) -> dict[str, int]:

@@ -28,11 +28,11 @@ _CACHED_KINDS_MAX = 20_000
 _UN_AS_KNOWN_VR_BYTES_MAX = 0xFFFF
 
 # PS3.5 Table 7.1-2: these have a 16-bit length. All others have two reserved bytes and 32 bits.
-_SHORT_VRS = frozenset(
+SHORT_VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # noqa: SIM905
 )
 _LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # noqa: SIM905
-KNOWN_VRS = _SHORT_VRS | _LONG_VRS
+KNOWN_VRS = SHORT_VRS | _LONG_VRS
 
 _AMBIGUOUS_VRS = frozenset(("US or SS", "OB or OW", "US or OW", "US or SS or OW"))
 
@@ -105,7 +105,7 @@ class Encoding:
             return self._unpack_long, 4, 8
         # VRs still to be defined have 32 bits after two zero bytes; invented ones seldom do.
         is_unknown_short = vr not in KNOWN_VRS and head[6:8] != b"\0\0"
-        if vr in _SHORT_VRS or is_unknown_short:
+        if vr in SHORT_VRS or is_unknown_short:
             return self.unpack_word, 6, 8
         return self._unpack_long, 8, 12
 
@@ -129,6 +129,17 @@ _ENCODINGS = {
 def encoding(*, is_explicit: bool, is_little_endian: bool) -> Encoding:
     """Return the shared encoding of these properties."""
     return _ENCODINGS[is_explicit, is_little_endian]
+
+
+def item_encoding(encoding: Encoding, head: bytes) -> Encoding:
+    """Return the encoding of an item that begins with these 8 bytes, fewer at the end.
+
+    Sequences of VR UN, and some of others, hold implicit VR items (PS3.5 6.2.2, note 4).
+    """
+    group = encoding.unpack_word(head, 0)[0] if len(head) == 8 else 0xFFFE
+    if not encoding.is_explicit or group == 0xFFFE or looks_like_vr(head[4:6]):
+        return encoding
+    return _ENCODINGS[False, encoding.is_little_endian]
 
 
 def looks_like_vr(two_bytes: bytes) -> bool:

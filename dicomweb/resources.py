@@ -3,10 +3,14 @@
 Source: PS3.18 Tables 10.1-1, 10.4.1-1, 10.5.1-1, 10.6.1-1.
 """
 
+from dicomweb.bulk_data import AllBulkDataTransaction, BulkDataTransaction
 from dicomweb.delete import DeleteTransaction
+from dicomweb.frames import FramesTransaction, PixelDataTransaction
+from dicomweb.rendered import RenderedTransaction
 from dicomweb.retrieve import RetrieveMetadataTransaction, RetrieveTransaction
 from dicomweb.search import SearchTransaction
 from dicomweb.store import StoreTransaction
+from dicomweb.thumbnails import ThumbnailTransaction
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.attributes import Level
 
@@ -43,3 +47,27 @@ class Files(RetrieveTransaction, DeleteTransaction):
 
 class Metadata(RetrieveMetadataTransaction):
     """The metadata of a study, a series or an instance."""
+
+
+class Frames(FramesTransaction):
+    """Some frames of an instance."""
+
+
+class PixelData(PixelDataTransaction):
+    """The Pixel Data of a study, a series or an instance."""
+
+
+class BulkData(BulkDataTransaction):
+    """One value of an instance."""
+
+
+class AllBulkData(AllBulkDataTransaction):
+    """The bulk data of a study, a series or an instance."""
+
+
+class Rendered(RenderedTransaction):
+    """What a study, a series, an instance or some frames show."""
+
+
+class Thumbnail(ThumbnailTransaction):
+    """The small picture of a study, a series, an instance or some frames."""

@@ -13,6 +13,7 @@ from dicomweb.viewer.views import viewer
 _STUDY = "studies/<str:study_instance_uid>"
 _SERIES = f"{_STUDY}/series/<str:series_instance_uid>"
 _INSTANCE = f"{_SERIES}/instances/<str:sop_instance_uid>"
+_FRAMES = f"{_INSTANCE}/frames/<str:frame_list>"
 
 studies_service = [
     path("studies", resources.Studies.as_view()),
@@ -27,9 +28,19 @@ studies_service = [
     path(f"{_SERIES}/instances", resources.InstanceSearch.as_view()),
     path(_INSTANCE, resources.Files.as_view()),
     path(f"{_INSTANCE}/metadata", resources.Metadata.as_view()),
+    path(_FRAMES, resources.Frames.as_view()),
+    path(f"{_INSTANCE}/bulkdata/<path:tag_path>", resources.BulkData.as_view()),
+    *(
+        path(f"{entity}/{name}", view.as_view())
+        for entity in (_STUDY, _SERIES, _INSTANCE)
+        for name, view in (("bulkdata", resources.AllBulkData), ("pixeldata", resources.PixelData))
+    ),
+    *(
+        path(f"{shown}/{name}", view.as_view())
+        for shown in (_STUDY, _SERIES, _INSTANCE, _FRAMES)
+        for name, view in (("rendered", resources.Rendered), ("thumbnail", resources.Thumbnail))
+    ),
 ]
-
-_root = resources.ServiceRoot.as_view()
 
 _WORKITEM = "workitems/<str:workitem_uid>"
 _SUBSCRIBER = f"{_WORKITEM}/subscribers/<str:ae_title>"
@@ -49,6 +60,8 @@ worklist_service = [
     ),
 ]
 services = [*studies_service, *worklist_service]
+
+_root = resources.ServiceRoot.as_view()
 
 urlpatterns = [
     path("dicomweb/spaces/<slug:space_slug>", _root),

@@ -6,6 +6,7 @@ the same pictures in bursts. Source: PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.7.4.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from threading import BoundedSemaphore
 
@@ -24,12 +25,18 @@ from ingestion.dicom.rendering.picture import picture_of
 from ingestion.dicom.rendering.placeholder import placeholder
 from ingestion.dicom.rendering.viewport import Viewport, into_viewport, pixel_ratio
 from ingestion.dicom.rendering.windows import Window
+from ingestion.dicom.transfer_syntaxes import transfer_syntax
 from ingestion.errors import UnreadablePixelData
 from ingestion.use_cases.read_data_set import header_of
 from ingestion.use_cases.rendition_cache import RenditionCache
 from ingestion.use_cases.retrieve_bulk_data import bulk_data_of
 from ingestion.use_cases.retrieve_frames import FrameSet, open_frames
-from ingestion.use_cases.retrieve_instances import HeldInstance
+from ingestion.use_cases.retrieve_instances import (
+    Addressed,
+    HeldInstance,
+    held_instances,
+    only_instance,
+)
 
 # Frames decoded at a time by one process: it is their memory that counts.
 DECODED_TOGETHER_MAX = 4
@@ -37,7 +44,21 @@ DECODED_TOGETHER_MAX = 4
 _MODALITY = "00080060"
 _REPRESENTATIVE_FRAME = "00286010"
 
+# PS3.4 Annex B.5: SR and key objects; encapsulated PDF, CDA, STL, OBJ, MTL.
+_REPORT_SOP_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
+_ENCAPSULATED_SOP_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+
 _turns = BoundedSemaphore(DECODED_TOGETHER_MAX)
+
+
+class Kind(Enum):
+    """What an instance can be rendered as."""
+
+    IMAGE = "pictures"
+    VIDEO = "a film"
+    REPORT = "a page"
+    ENCAPSULATED = "the document in it"
+    OTHER = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,29 @@ class RenderOptions:
     viewport: Viewport | None = None
     window: Window | None = None
     quality: int = QUALITY
+
+
+def kind_of(instance: HeldInstance) -> Kind:
+    """What the instance can be rendered as, by its SOP Class and transfer syntax."""
+    if instance.pixel_data_offset is not None:
+        is_film = transfer_syntax(instance.transfer_syntax_uid).is_video
+        return Kind.VIDEO if is_film else Kind.IMAGE
+    if instance.sop_class_uid.startswith(_ENCAPSULATED_SOP_CLASSES):
+        return Kind.ENCAPSULATED
+    return Kind.REPORT if instance.sop_class_uid.startswith(_REPORT_SOP_CLASSES) else Kind.OTHER
+
+
+def representative(addressed: Sequence[Addressed]) -> HeldInstance:
+    """The instance that stands for a study or series: an image from its middle, if it has any.
+
+    Raises `NotFound` when nothing is there any more.
+    """
+    middle = len(addressed) // 2
+    instance = only_instance(addressed[middle : middle + 1])
+    if kind_of(instance) is Kind.IMAGE or len(addressed) == 1:
+        return instance
+    images = [held for held in held_instances(addressed) if kind_of(held) is Kind.IMAGE]
+    return images[len(images) // 2] if images else instance
 
 
 def render_frame(instance: HeldInstance, number: int, options: RenderOptions) -> bytes:
@@ -83,6 +127,14 @@ def render_animation(
     return body
 
 
+def animation_frames(instance: HeldInstance) -> int:
+    """How many frames one animation may have."""
+    image = image_pixel(header_of(instance))
+    limits = settings.LIMITS
+    fitting = limits.animation_pixels_max // (image.rows * image.columns)
+    return max(1, min(limits.animation_frames_max, fitting))
+
+
 def render_report(instance: HeldInstance, media_type: str) -> bytes:
     """A document's content tree as `text/html` or `text/plain`, in UTF-8."""
     tree = content_tree(header_of(instance))
@@ -100,15 +152,11 @@ def render_placeholder(instance: HeldInstance, options: RenderOptions) -> bytes:
 
 def representative_frame(instance: HeldInstance, *, otherwise: int = 1) -> int:
     """The frame that stands for the others: the one that the header names, where it names one."""
-    if (instance.number_of_frames or 1) <= 1:
+    count = instance.number_of_frames or 1
+    if count <= 1:
         return 1
     named = number_of(header_of(instance), _REPRESENTATIVE_FRAME) or 0
-    return int(named) if 1 <= named <= count_of_frames(instance) else otherwise
-
-
-def count_of_frames(instance: HeldInstance) -> int:
-    """How many frames there are to be rendered. Raises as `open_frames` does."""
-    return open_frames(instance).count
+    return int(named) if 1 <= named <= count else otherwise
 
 
 class _Renderer:

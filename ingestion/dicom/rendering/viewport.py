@@ -18,7 +18,8 @@ _RATIO_MAX = 100.0
 class Viewport:
     """`width` and `height` in pixels of the screen; the region of the image in its own pixels.
 
-    A region without width or height reaches to the image's edge; negative ones flip.
+    A region without width or height reaches to the image's edge; negative ones flip. What is
+    smaller than the viewport stays so unless it `may_enlarge`.
     """
 
     width: int
@@ -27,6 +28,7 @@ class Viewport:
     top: float = 0.0
     region_width: float | None = None
     region_height: float | None = None
+    may_enlarge: bool = True
 
 
 def pixel_ratio(data_set: JsonDataSet, frame_number: int) -> float:
@@ -55,6 +57,8 @@ def into_viewport(picture: Image.Image, viewport: Viewport, *, ratio: float) -> 
     top, bottom = _edges(viewport.top, viewport.region_height, limit=picture.height)
     width, height = right - left, (bottom - top) * ratio
     scale = min(viewport.width / width, viewport.height / height)
+    if not viewport.may_enlarge:
+        scale = min(scale, 1.0)
     size = (
         max(1, min(viewport.width, round(width * scale))),
         max(1, min(viewport.height, round(height * scale))),

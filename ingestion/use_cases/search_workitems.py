@@ -24,8 +24,8 @@ from ingestion.models import Workitem
 from ingestion.use_cases.search_manifest import Scope
 
 CHUNK_ROWS = 200
-# Moments without an offset count as UTC in the column, and as local time where they are matched.
-_ZONES = timedelta(days=2)
+# The column is in UTC; where neither the key nor the value has an offset, local times are compared.
+_ZONES = timedelta(days=1)
 
 # Return Key Type 1 and 2, also conditional ones (PS3.4 Table CC.2.5-3).
 RETURNED = frozenset(

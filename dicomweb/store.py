@@ -6,6 +6,7 @@ kept: they are durable, and sending them again is harmless.
 
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import structlog
 from django.conf import settings
@@ -16,10 +17,11 @@ from rest_framework.request import Request
 
 from dicomweb.media_types import MediaType, parse_media_type
 from dicomweb.multipart import MultipartReader, Part
-from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, DICOM_XML
+from dicomweb.negotiation import DICOM_FILES, DICOM_JSON, DICOM_XML
 from dicomweb.peers import peer_address
 from dicomweb.request_bodies import READ_BYTES, RequestBody, request_body
 from dicomweb.spaces import storable_space
+from dicomweb.store_parts import STORED_TYPES
 from dicomweb.store_response import store_response, store_status
 from dicomweb.store_session import StoreReport, StoreSession
 from dicomweb.transactions import StudiesTransaction
@@ -36,14 +38,26 @@ from ingestion.use_cases.store_instance import Sender
 
 log = structlog.get_logger(__name__)
 
+_WANTED = (
+    "the body must be multipart/related of application/dicom, application/dicom+json or "
+    "application/dicom+xml, or one of these alone, and not compressed"
+)
+
 
 class StoreTransaction(StudiesTransaction):
-    """POST of DICOM files to the studies, or to one study."""
+    """POST of DICOM files, or of metadata and bulk data, to the studies, or to one study."""
 
     @extend_schema(
-        request={'multipart/related; type="application/dicom"': OpenApiTypes.BINARY},
+        request={
+            'multipart/related; type="application/dicom"': OpenApiTypes.BINARY,
+            'multipart/related; type="application/dicom+json"': OpenApiTypes.BINARY,
+            'multipart/related; type="application/dicom+xml"': OpenApiTypes.BINARY,
+        },
         responses={(200, "application/dicom+json"): OpenApiTypes.OBJECT},
-        description="Store (STOW-RS, PS3.18 10.5): one DICOM file per part, or one file alone.",
+        description=(
+            "Store (STOW-RS, PS3.18 10.5): one DICOM file per part, or one file alone; or metadata "
+            "in JSON or XML with a part for each bulk data, named by Content-Location."
+        ),
     )
     def post(
         self, request: Request, space_slug: str = "", study_instance_uid: str = ""
@@ -54,9 +68,16 @@ class StoreTransaction(StudiesTransaction):
             raise InvalidRequest("the path does not name a study by a UID")
         space = storable_space(self.principal, space_slug)
         sender = _sender(request._request, self.principal.name)
-        with StoreSession(space, sender, study_instance_uid=study_instance_uid) as session:
-            report = _store_all(session, _parts(request._request))
         links = self.links
+        parts, default_type = _parts(request._request)
+        with StoreSession(
+            space,
+            sender,
+            study_instance_uid=study_instance_uid,
+            base_url=urljoin(links.root, request.path),
+            default_type=default_type,
+        ) as session:
+            report = _store_all(session, parts)
         return HttpResponse(
             store_response(report, space.slug, links=links, representation=choice.representation),
             status=store_status(report),
@@ -68,6 +89,7 @@ def _store_all(session: StoreSession, parts: Iterator[Part]) -> StoreReport:
     try:
         for part in parts:
             session.take(part)
+        session.compose()
     except (InvalidRequest, LimitExceeded) as error:
         session.settle()
         raise _with_count(error, len(session.report.stored)) from error
@@ -87,31 +109,33 @@ def _with_count(error: IngestionError, stored: int) -> IngestionError:
     return type(error)(f"{error}; {stored} complete parts before it were stored")
 
 
-def _parts(request: HttpRequest) -> Iterator[Part]:
-    """The parts of the body. Raises `UnsupportedMediaType`, `InvalidMultipart`, `LimitExceeded`."""
+def _parts(request: HttpRequest) -> tuple[Iterator[Part], str]:
+    """The parts of the body, and the type of those that do not tell theirs.
+
+    Raises `UnsupportedMediaType`, `InvalidMultipart`, `LimitExceeded`.
+    """
     limits = settings.LIMITS
     text = request.META.get("CONTENT_TYPE", "")
     media_type = parse_media_type(text)
     if media_type is None or request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
-        raise UnsupportedMediaType("the body must be DICOM files in multipart/related, or one file")
-    if media_type.name == DICOM_FILE.content_type:
+        raise UnsupportedMediaType(_WANTED)
+    if media_type.name in STORED_TYPES:
         body = request_body(request, bytes_max=limits.request_bytes_max)
-        return _only_part(body, text)
-    boundary = _boundary(media_type)
+        return _only_part(body, text), media_type.name
+    boundary, part_type = _boundary(media_type)
     body = request_body(request, bytes_max=limits.request_bytes_max)
-    return iter(MultipartReader(body, boundary, parts_max=limits.parts_max))
+    return iter(MultipartReader(body, boundary, parts_max=limits.parts_max)), part_type
 
 
-def _boundary(media_type: MediaType) -> str:
-    """The boundary of a multipart body that holds DICOM files; clients may leave the type out."""
-    part_type = media_type.parameters.get("type", DICOM_FILES.part_type).lower()
-    if media_type.name != DICOM_FILES.content_type or part_type != DICOM_FILES.part_type:
-        raise UnsupportedMediaType(
-            'the body must be multipart/related with type="application/dicom", or application/dicom'
-        )
+def _boundary(media_type: MediaType) -> tuple[str, str]:
+    """Boundary and type of the parts of a multipart body; clients may leave the type out."""
+    parameter = media_type.parameters.get("type", "").partition(";")[0]
+    part_type = parameter.strip().lower() or DICOM_FILES.part_type
+    if media_type.name != DICOM_FILES.content_type or part_type not in STORED_TYPES:
+        raise UnsupportedMediaType(_WANTED)
     if "boundary" not in media_type.parameters:
         raise InvalidMultipart("Content-Type names no boundary")
-    return media_type.parameters["boundary"]
+    return media_type.parameters["boundary"], part_type
 
 
 def _only_part(body: RequestBody, content_type: str) -> Iterator[Part]:

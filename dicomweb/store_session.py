@@ -12,14 +12,16 @@ from typing import Self
 
 import structlog
 
-from dicomweb.media_types import parse_media_type
 from dicomweb.multipart import Part
 from dicomweb.negotiation import DICOM_FILE
+from dicomweb.store_metadata import RefusedDataSet, StoreMetadata
+from dicomweb.store_parts import PartKind, role_of
 from dicomweb.store_pipeline import REFUSALS, Result, StorePipeline
 from ingestion.dicom.statuses import store_failure_reason
 from ingestion.errors import (
     IngestionError,
     MalformedDataSet,
+    MissingBulkData,
     NotDicom,
 )
 from ingestion.models import Outcome, StorageSpace
@@ -74,12 +76,26 @@ class StoreReport:
 
 
 class StoreSession:
-    """Takes parts one after the other; call `settle` after the last. Leaving it waits for all."""
+    """Takes parts one after the other; call `settle` after the last. Leaving it waits for all.
 
-    def __init__(self, space: StorageSpace, sender: Sender, *, study_instance_uid: str) -> None:
+    `compose` comes before it, when the body was read to its end.
+    """
+
+    def __init__(
+        self,
+        space: StorageSpace,
+        sender: Sender,
+        *,
+        study_instance_uid: str,
+        base_url: str,
+        default_type: str = DICOM_FILE.content_type,
+    ) -> None:
+        """`default_type` is the type of parts that have none."""
         self.report = StoreReport()
         self._space = space
         self._sender = sender
+        self._default_type = default_type
+        self._metadata = StoreMetadata(space, sender, base_url=base_url)
         self._pipeline = StorePipeline(study_instance_uid)
         self._pending: list[StoredInstance] = []
 
@@ -93,15 +109,39 @@ class StoreSession:
         traceback: TracebackType | None,
     ) -> None:
         self._pipeline.__exit__(kind, error, traceback)
+        self._metadata.__exit__(kind, error, traceback)
 
     def take(self, part: Part) -> None:
         """Receive one part, or note why it cannot be stored.
 
         Raises `Unavailable` and `NotPermitted`; errors of the body pass through.
         """
-        if not _is_dicom(part):
-            self._note_refusal(None, NotDicom("the part is of another type than application/dicom"))
-            return
+        role = role_of(part, default_type=self._default_type)
+        if role.kind is PartKind.FILE:
+            self._take_file(part)
+        elif role.kind in (PartKind.JSON, PartKind.XML):
+            self._metadata.take_document(role.kind, part)
+        elif role.kind is PartKind.BULK_DATA:
+            refusal = self._metadata.take_bulk_data(role, part)
+            if refusal is not None:
+                self._note_refusal(None, refusal)
+        else:
+            self._note_refusal(None, NotDicom("the part is neither DICOM nor has it a location"))
+
+    def compose(self) -> None:
+        """Store the instances that metadata and bulk data make; each that cannot be fails alone.
+
+        Raises `InvalidDocument` where metadata breaks off, `Unavailable`, `NotPermitted`.
+        """
+        for composed in self._metadata.composed():
+            if isinstance(composed, RefusedDataSet):
+                self._note_refused_data_set(composed)
+            else:
+                self._add(composed)
+        for _ in range(self._metadata.unused_parts()):
+            self._note_refusal(None, MissingBulkData("a part is the bulk data of no data set"))
+
+    def _take_file(self, part: Part) -> None:
         with ExitStack() as stack:
             incoming = stack.enter_context(receive_file(self._space, self._sender))
             for chunk in part.chunks:
@@ -111,6 +151,9 @@ class StoreSession:
                     self._note_refusal(incoming, error)
                     return
             stack.pop_all()
+        self._add(incoming)
+
+    def _add(self, incoming: IncomingInstance) -> None:
         self._note_results(self._pipeline.add(incoming))
         if len(self._pending) >= SETTLE_TOGETHER:
             self._settle_pending()
@@ -159,6 +202,16 @@ class StoreSession:
             FailedInstance(attributes.sop_class_uid, attributes.sop_instance_uid, reason)
         )
 
+    def _note_refused_data_set(self, refused: RefusedDataSet) -> None:
+        if not refused.sop_instance_uid:
+            self._note_refusal(None, refused.error)
+            return
+        log.info("data set refused", code=refused.error.code, detail=str(refused.error))
+        reason = store_failure_reason(refused.error)
+        self.report.failed.append(
+            FailedInstance(refused.sop_class_uid, refused.sop_instance_uid, reason)
+        )
+
     def _note_refusal(self, incoming: IncomingInstance | None, error: IngestionError) -> None:
         reason = store_failure_reason(error)
         log.info("part refused", code=error.code, detail=str(error))
@@ -178,13 +231,3 @@ def _reference(stored: StoredInstance) -> StoredReference:
         attributes.sop_instance_uid,
         attributes.sop_class_uid,
     )
-
-
-def _is_dicom(part: Part) -> bool:
-    """A part without a type is taken at its word: the request's own type says what it is."""
-    encoding = part.headers.get("content-transfer-encoding", "binary").lower()
-    if encoding not in ("binary", "8bit", "7bit"):
-        return False
-    content_type = part.headers.get("content-type", DICOM_FILE.content_type)
-    media_type = parse_media_type(content_type)
-    return media_type is not None and media_type.name == DICOM_FILE.content_type

@@ -4,6 +4,7 @@ Rows come by a cursor of the server as far as they are needed, and a header is d
 has the attributes that are asked for. Source: PS3.4 C.2.2.2.
 """
 
+import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
-from ingestion.dicom.matching import SingleValue
+from ingestion.dicom.matching import AllValues, SingleValue, UIDList, ValueList, Wildcard
 
 CHUNK = 64  # rows fetched at once; a header may be large
+
+# Texts that a header holds as a key has them: neither normalised nor escaped in JSON.
+_VERBATIM_VRS = frozenset(("AE", "AS", "AT", "CS", "LO", "LT", "SH", "ST", "UC", "UI", "UR", "UT"))
+_VERBATIM = re.compile(r"[ !#-\[\]-~]+")
 
 Row = tuple[Any, ...]
 
@@ -72,16 +77,39 @@ def _chunked(candidates: "QuerySet[Any, Row]") -> Generator[Row]:
 
 
 class _HeaderFilter:
+    """Tells whether a header matches; most that do not are told by their bytes, undecoded."""
+
     def __init__(self, keys: Sequence[DocumentKey]) -> None:
         self._matcher = DocumentMatcher(keys)
         self._decompress = zstandard.ZstdDecompressor().decompress
-        # As the header names them. A key that asks for no value is true where there is no name.
-        self._names = {
+        self._needles = [needles for key in keys if (needles := _needles(key))]
+        # A key that asks for no value is true where its sequence or itself is not even named.
+        self._names = [
             f'"{key.path[0]:08X}"'.encode() for key in keys if key.match != SingleValue("")
-        }
+        ]
 
     def accepts(self, body: bytes | None) -> bool:
         header = self._decompress(body) if body else b"{}"
-        return all(name in header for name in self._names) and self._matcher.matches(
-            orjson.loads(header)
+        return (
+            all(name in header for name in self._names)
+            and all(any(needle in header for needle in needles) for needles in self._needles)
+            and self._matcher.matches(orjson.loads(header))
         )
+
+
+def _needles(key: DocumentKey) -> list[bytes]:
+    """Bytes of which a header that matches has at least one; none where nothing can be said."""
+    if key.vr not in _VERBATIM_VRS:
+        return []
+    match key.match:
+        case SingleValue(value=value):
+            texts = [value]
+        case ValueList(values=values) | UIDList(values=values):
+            texts = list(values)
+        case AllValues(values=(value, *_)):
+            texts = [value]
+        case Wildcard(pattern=pattern):
+            texts = [max(re.split(r"[*?]", pattern), key=len)]
+        case _:
+            return []
+    return [text.encode() for text in texts] if all(map(_VERBATIM.fullmatch, texts)) else []

@@ -14,6 +14,7 @@ from ingestion.admin import (
     storage_spaces,
     studies,
     users,
+    workitems,
 )
 from ingestion.admin.standard_names import use_standard_names
 
@@ -31,4 +32,5 @@ __all__ = [
     "storage_spaces",
     "studies",
     "users",
+    "workitems",
 ]

@@ -28,6 +28,10 @@ SECTIONS: dict[str, list[Screen]] = {
         Screen("Events", "campaign", "ingestion.event"),
         Screen("Retired objects", "auto_delete", "ingestion.retiredobject"),
     ],
+    "Worklist": [
+        Screen("Workitems", "checklist", "ingestion.workitem"),
+        Screen("Worklist subscriptions", "notifications", "ingestion.worklistsubscription"),
+    ],
     "Setup": [
         Screen("Storage spaces", "database", "ingestion.storagespace"),
         Screen("Our AE titles", "router", "ingestion.localapplicationentity"),

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
+from ingestion.domain.workitem_states import ProcedureStepState
 from ingestion.models import (
     AccessToken,
     AttributeConflict,
@@ -21,12 +22,18 @@ from ingestion.models import (
     Study,
 )
 from ingestion.models.access_token import token_digest
+from ingestion.use_cases.change_workitem import change_workitem_state
+from ingestion.use_cases.create_workitem import create_workitem
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.revise_studies import revise_due_studies
+from ingestion.use_cases.search_manifest import Scope
+from ingestion.use_cases.subscribe_to_workitems import subscribe_to_worklist
 from tests.receipts import make_receipt, make_space
+from tests.workitems import build_workitem
 
 SECRET = "s3cr3t-that-no-page-shows"
 TOKEN = "ing_a-token-that-no-page-shows"
+LOCK = "1.2.826.0.1.3680043.8.498.77"  # of a workitem, which no page shows either
 
 
 @pytest.fixture
@@ -76,6 +83,14 @@ def held(space: StorageSpace) -> Study:
         name="viewer", digest=token_digest(TOKEN), expires_at=timezone.now()
     )
     token.spaces.add(space)
+    subscribe_to_worklist(space, ae_title="WATCHER", matching_keys="", has_deletion_lock=True)
+    claimed = create_workitem(space, build_workitem(), sop_instance_uid="1.2.8").workitem
+    change_workitem_state(
+        Scope((space.pk,)),
+        claimed.sop_instance_uid,
+        wanted=ProcedureStepState.IN_PROGRESS,
+        transaction_uid=LOCK,
+    )
     return study
 
 

@@ -22,8 +22,10 @@ from ingestion.models import (
     StorageSpace,
     Study,
     StudyRevision,
+    Workitem,
+    WorklistSubscription,
 )
-from tests.integration.admin.conftest import SECRET, TOKEN
+from tests.integration.admin.conftest import LOCK, SECRET, TOKEN
 
 # Statements of the list, statements of a page; both include session and user.
 STATEMENTS: dict[type[Model], tuple[int, int]] = {
@@ -38,9 +40,11 @@ STATEMENTS: dict[type[Model], tuple[int, int]] = {
     LocalApplicationEntity: (5, 4),
     RemoteApplicationEntity: (5, 5),
     AccessToken: (6, 5),
+    Workitem: (6, 5),
+    WorklistSubscription: (6, 4),
 }
 SCREENS = list(STATEMENTS)
-BIG = (Study, Series, Instance, Receipt, StudyRevision, Event, RetiredObject)
+BIG = (Study, Series, Instance, Receipt, StudyRevision, Event, RetiredObject, Workitem)
 
 
 def address(model: type[Model], view: str, *arguments: object) -> str:
@@ -57,6 +61,7 @@ def open_page(browser: Client, url: str, **query: str) -> tuple[str, list[str]]:
     text = response.content.decode()
     assert SECRET not in text
     assert TOKEN not in text
+    assert LOCK not in text
     return text, [query["sql"] for query in captured.captured_queries]
 
 

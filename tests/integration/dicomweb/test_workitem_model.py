@@ -142,7 +142,12 @@ class WorklistMachine(RuleBasedStateMachine):
 
 def test_worklist_equals_model(space: StorageSpace) -> None:
     worklist = WorklistClient(make_token(may_store=True, all_spaces=True))
+
+    class OfThisWorklist(WorklistMachine):
+        def __init__(self) -> None:
+            super().__init__(worklist)
+
     run_state_machine_as_test(
-        lambda: WorklistMachine(worklist),
+        OfThisWorklist,
         settings=hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None),
     )

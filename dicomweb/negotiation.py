@@ -26,14 +26,16 @@ DICOM_JSON = Representation("application/dicom+json", also_known_as="application
 DICOM_XML = Representation("application/dicom+xml", also_known_as="application/xml")
 DICOM_FILE = Representation("application/dicom")
 DICOM_FILES = Representation("multipart/related", part_type="application/dicom")
+DICOM_XMLS = Representation("multipart/related", part_type="application/dicom+xml")
+DICOM_ZIP = Representation("application/zip")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen. `transfer_syntaxes` is None when any will do."""
+    """What was chosen. `transfer_syntaxes`, best first, is None when any will do."""
 
     representation: Representation
-    transfer_syntaxes: frozenset[str] | None
+    transfer_syntaxes: tuple[str, ...] | None
 
     def accepts_syntax(self, transfer_syntax_uid: str) -> bool:
         return self.transfer_syntaxes is None or transfer_syntax_uid in self.transfer_syntaxes
@@ -44,8 +46,7 @@ def choose(header: str, parameter: str, offers: Sequence[Representation]) -> Cho
 
     Among equally liked ones the client's order decides, then ours. Raises `NotAcceptable`.
     """
-    # An unescaped plus sign of `accept=application/dicom+json` arrives as a space.
-    text = parameter.replace("dicom ", "dicom+") if parameter.strip() else header
+    text = _accepted_text(header, parameter)
     if not text.strip():
         return Choice(offers[0], None)
     accepted = parse_accept(text)
@@ -56,6 +57,16 @@ def choose(header: str, parameter: str, offers: Sequence[Representation]) -> Cho
         raise NotAcceptable(f"nothing that Accept names can be made; this resource has: {made}")
     representation = offers[likings.index(best)]
     return Choice(representation, _transfer_syntaxes(accepted, representation))
+
+
+def accepted_ranges(header: str, parameter: str) -> tuple[AcceptedRange, ...]:
+    """What the client accepts, in its order; () when it does not say."""
+    return parse_accept(_accepted_text(header, parameter))
+
+
+def _accepted_text(header: str, parameter: str) -> str:
+    """An unescaped plus sign of `accept=application/dicom+json` arrives as a space."""
+    return parameter.replace("dicom ", "dicom+") if parameter.strip() else header
 
 
 def _liking(accepted: Sequence[AcceptedRange], offer: Representation) -> tuple[float, int, int]:
@@ -86,12 +97,15 @@ def _specificity(wanted: MediaType, offer: Representation) -> int:
 
 def _transfer_syntaxes(
     accepted: Sequence[AcceptedRange], offer: Representation
-) -> frozenset[str] | None:
-    named = set()
-    for item in accepted:
-        if item.quality and _specificity(item.media_type, offer):
-            named.add(item.media_type.parameters.get("transfer-syntax", "*"))
-    return None if "*" in named or not named else frozenset(named)
+) -> tuple[str, ...] | None:
+    """Departs from PS3.18 8.7.8.2: where none is named any will do, not Explicit VR Little Endian
+    alone. So objects come as they were received, and no image grows tenfold unasked."""
+    ranges = [
+        item for item in accepted if item.quality and _specificity(item.media_type, offer)
+    ]
+    best_first = sorted(ranges, key=lambda item: -item.quality)
+    named = tuple(item.media_type.parameters.get("transfer-syntax", "*") for item in best_first)
+    return None if "*" in named or not named else tuple(dict.fromkeys(named))
 
 
 def _described(offer: Representation) -> str:

@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 from dicomweb.authentication import Principal
 from dicomweb.capabilities import capabilities
 from dicomweb.links import Links, links_of
-from dicomweb.negotiation import Choice, Representation, choose
+from dicomweb.media_types import AcceptedRange
+from dicomweb.negotiation import Choice, Representation, accepted_ranges, choose
 from dicomweb.parameters import PARAMETERS_MAX
 from dicomweb.spaces import readable_scope
 from ingestion.use_cases.search_manifest import Scope
@@ -60,6 +61,13 @@ class StudiesTransaction(APIView):
     def options(self, request: Any, *_: Any, **__: Any) -> Any:
         """Retrieve Capabilities (PS3.18 8.9)."""
         return capabilities(request._request, allowed=self.allowed_methods)
+
+    @property
+    def accepted(self) -> tuple[AcceptedRange, ...]:
+        """What the client accepts; () when it does not say."""
+        return accepted_ranges(
+            self.request.META.get("HTTP_ACCEPT", ""), self.request.query_params.get("accept", "")
+        )
 
     def choose(self, *offers: Representation) -> Choice:
         """The representation to answer with. Raises `NotAcceptable`."""

@@ -180,6 +180,8 @@ def locate_frames(
             image.number_of_frames,
             1 if syntax.is_little_endian else _word_bytes(vr, image.bits_allocated),
         )
+    if not syntax.is_encapsulated:
+        raise UnreadablePixelData("Pixel Data is in fragments, which its transfer syntax has not")
     headers = _ItemHeaders(reader, WALK_READ_BYTES)
     tag, table_bytes = headers.at(value.offset)
     if tag != ITEM:

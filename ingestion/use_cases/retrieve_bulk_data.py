@@ -10,6 +10,7 @@ from ingestion.dicom.byte_order import little_endian
 from ingestion.dicom.decoding import image_pixel
 from ingestion.dicom.element_locations import bulk_data_locations
 from ingestion.dicom.frame_locations import Span, cut, fragments_of
+from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.json_values import BINARY_WORD_BYTES
 from ingestion.dicom.scanning import BulkDataLocation
 from ingestion.errors import NotFound
@@ -27,6 +28,11 @@ from ingestion.use_cases.retrieve_instances import HeldInstance
 LOCATIONS_BYTES_MAX = 16 << 20
 LOCATION_BYTES = 300  # about what one takes in memory
 PIXEL_DATA = "7FE00010"
+PIXEL_DATA_PATHS = (PIXEL_DATA, "7FE00008", "7FE00009")  # of integers, floats, doubles
+
+_DOCUMENT = "00420011"
+# PS3.3 A.45, A.85, A.104, A.105: what an Encapsulated Document can be.
+_DOCUMENT_TYPES = ("application/pdf", "text/xml", "model/stl", "model/obj", "model/mtl")
 
 # PS3.5 7.3: what big endian puts in another order.
 _WORD_BYTES = BINARY_WORD_BYTES | {
@@ -51,13 +57,15 @@ _known: LocationCache[_Locations] = LocationCache(
 class BulkData:
     """One value of an instance, in little endian (PS3.18 8.7.3.3.1). Not for several threads.
 
-    A value in fragments is what they hold joined, without offset table and delimiters.
+    A value in fragments is what they hold joined, without offset table and delimiters; an
+    encapsulated document is without its padding, and `media_type` is its own, else ''.
     """
 
     instance: HeldInstance
     path: str
     vr: str
     is_encapsulated: bool
+    media_type: str
     size_bytes: int
     _data_set: HeldDataSet
     _spans: tuple[Span, ...]
@@ -94,6 +102,16 @@ def bulk_data_of(instance: HeldInstance, path: str) -> BulkData:
     return _opened(instance, data_set, path=path.upper(), location=location)
 
 
+def pixel_data_of(instance: HeldInstance) -> BulkData:
+    """The Pixel Data of the instance itself. Raises `NotFound`, `ObjectMissing`."""
+    data_set = open_data_set(instance)
+    locations = _locations(instance, data_set)
+    path = next((path for path in PIXEL_DATA_PATHS if path in locations), None)
+    if path is None:
+        raise NotFound("the instance has no Pixel Data")
+    return _opened(instance, data_set, path=path, location=locations[path])
+
+
 def all_bulk_data_of(instance: HeldInstance) -> Iterator[BulkData]:
     """Every value that the instance's metadata only names, in its order."""
     data_set = open_data_set(instance)
@@ -118,16 +136,36 @@ def _opened(
         spans = fragments_of(data_set, location.offset)
     else:
         spans = (Span(location.offset, location.length),)
+    size_bytes, media_type = sum(span.length for span in spans), ""
+    if path == _DOCUMENT:
+        size_bytes, media_type = _document(header_of(instance), size_bytes)
     return BulkData(
         instance=instance,
         path=path,
         vr=location.vr,
         is_encapsulated=location.is_encapsulated,
-        size_bytes=sum(span.length for span in spans),
+        media_type=media_type,
+        size_bytes=size_bytes,
         _data_set=data_set,
         _spans=spans,
         _word_bytes=_word_bytes(instance, path, location=location),
     )
+
+
+def _document(header: JsonDataSet, stored_bytes: int) -> tuple[int, str]:
+    """Size and media type of an encapsulated document (PS3.3 C.24.2)."""
+    told_bytes = _value(header, "00420015")
+    is_padded = told_bytes == stored_bytes - 1
+    media_type = str(_value(header, "00420012")).lower()
+    return (
+        stored_bytes - is_padded,
+        media_type if media_type in _DOCUMENT_TYPES else "",
+    )
+
+
+def _value(header: JsonDataSet, tag: str) -> object:
+    values = header.get(tag, {}).get("Value") or [None]
+    return values[0]
 
 
 def _word_bytes(instance: HeldInstance, path: str, *, location: BulkDataLocation) -> int:

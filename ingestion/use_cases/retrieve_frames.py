@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import unpack
 
+from ingestion.dicom.decoding import ImagePixel, image_pixel
 from ingestion.dicom.frame_locations import (
     FrameLocations,
     FramePlace,
@@ -18,6 +19,7 @@ from ingestion.dicom.frame_locations import (
     locate_frames,
 )
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.transcoding import transcode_frame
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import NotFound
 from ingestion.use_cases.location_cache import LocationCache
@@ -48,6 +50,7 @@ class FrameSet:
     _data_set: HeldDataSet
     _locations: FrameLocations
     _latest: tuple[int, FramePlace] | None = field(default=None, init=False)
+    _image: ImagePixel | None = field(default=None, init=False)
 
     @property
     def count(self) -> int:
@@ -61,6 +64,18 @@ class FrameSet:
     def read(self, number: int) -> bytes:
         """A frame alone: native pixels from a byte boundary in little endian, or a code stream."""
         return b"".join(self.iterate(number))
+
+    def read_as(self, number: int, transfer_syntax_uid: str) -> bytes:
+        """A frame in another transfer syntax. Raises `UnreadablePixelData` when there is none."""
+        frame = self.read(number)
+        if self._image is None:
+            self._image = image_pixel(header_of(self.instance))
+        return transcode_frame(
+            frame,
+            image=self._image,
+            from_uid=self.transfer_syntax_uid,
+            to_uid=transfer_syntax_uid,
+        )
 
     def iterate(self, number: int, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """A frame, or a range of it, in chunks. Raises at once what can be raised."""
@@ -96,19 +111,20 @@ def open_frames(instance: HeldInstance) -> FrameSet:
     is_encapsulated = not isinstance(locations, NativeFrames)
     return FrameSet(
         instance,
-        _syntax_of_frames(instance, is_encapsulated=is_encapsulated),
+        syntax_of_frames(instance.transfer_syntax_uid),
         is_encapsulated,
         data_set,
         locations,
     )
 
 
-def _syntax_of_frames(instance: HeldInstance, *, is_encapsulated: bool) -> str:
-    """Native pixels leave as little endian, but of a private syntax nobody knows the pixels."""
-    is_known = bool(transfer_syntax(instance.transfer_syntax_uid).name)
-    if is_known and not is_encapsulated:
-        return EXPLICIT_VR_LITTLE_ENDIAN
-    return instance.transfer_syntax_uid
+def syntax_of_frames(transfer_syntax_uid: str) -> str:
+    """The syntax in which frames are given: native ones are little endian, however they rest.
+
+    Of a private syntax nobody knows the pixels: it stays.
+    """
+    syntax = transfer_syntax(transfer_syntax_uid)
+    return transfer_syntax_uid if syntax.is_encapsulated else EXPLICIT_VR_LITTLE_ENDIAN
 
 
 def _located(

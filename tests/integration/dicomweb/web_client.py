@@ -43,9 +43,18 @@ class WebClient:
         self._client = Client(raise_request_exception=False)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def get(self, path: str, *, accept: str | None = None, method: str = "GET") -> Any:
-        headers = self._headers | ({"Accept": accept} if accept is not None else {})
-        return self._client.generic(method, path, headers=headers)
+    def get(
+        self,
+        path: str,
+        *,
+        accept: str | None = None,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        accepted = {"Accept": accept} if accept is not None else {}
+        return self._client.generic(
+            method, path, headers=self._headers | accepted | (headers or {})
+        )
 
     def post(
         self,

@@ -1,0 +1,188 @@
+"""Retrieve of bulk data: the value behind a BulkDataURI, or all values of an entity.
+
+Source: PS3.18 10.4.1.1.5 (resources), 10.4.3.3.5 (payload), 8.7.3.3 (media types).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+
+from dicomweb.frames import PIXEL_RESPONSES
+from dicomweb.negotiation import Representation
+from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
+from dicomweb.pixel_data import as_part, bulk_payload, form_etag, pixel_payloads, readable_parts
+from dicomweb.pixel_negotiation import choose_pixel_form, never
+from dicomweb.retrieve import address_of
+from dicomweb.transactions import StudiesTransaction
+from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of
+from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
+from ingestion.errors import NotAcceptable, NotFound
+from ingestion.use_cases.retrieve_bulk_data import (
+    PIXEL_DATA_PATHS,
+    BulkData,
+    all_bulk_data_of,
+    bulk_data_of,
+)
+from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
+from ingestion.use_cases.retrieve_instances import (
+    Address,
+    Addressed,
+    HeldInstance,
+    find_instances,
+    held_instances,
+    only_instance,
+)
+
+PDF = "application/pdf"
+OCTET_PARTS = Representation("multipart/related", part_type=OCTET_STREAM)
+
+
+class BulkDataTransaction(StudiesTransaction):
+    """GET of one value of an instance, as its metadata names it."""
+
+    @extend_schema(
+        responses=PIXEL_RESPONSES,
+        parameters=[
+            OpenApiParameter(
+                "tag_path",
+                str,
+                OpenApiParameter.PATH,
+                description="Tags and item numbers, as in `00880200/0/7FE00010`.",
+            )
+        ],
+        description="Bulk data (WADO-RS, PS3.18 10.4.1.1.5): the value behind a BulkDataURI.",
+    )
+    def get(
+        self,
+        request: Request,
+        study_instance_uid: str,
+        *,
+        series_instance_uid: str,
+        sop_instance_uid: str,
+        tag_path: str,
+        space_slug: str = "",
+    ) -> HttpResponseBase:
+        """The value alone, or in a part; compressed frames are a part each."""
+        address = Address(
+            self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
+        )
+        instance = only_instance(find_instances(address))
+        bulk_data = bulk_data_of(instance, tag_path)
+        if bulk_data.path in PIXEL_DATA_PATHS:
+            return self._pixel_data(request._request, instance)
+        offers = (*_alone(bulk_data), *_in_parts(bulk_data))
+        representation = self.choose(*offers).representation
+        media_type = representation.part_type or representation.content_type
+        payload = _payload(bulk_data, media_type, address=address_of(instance, self.links))
+        if representation.part_type:
+            response = multipart([as_part(payload)], part_type=media_type)
+            return unless_unchanged(request._request, response, f"W/{payload.etag}")
+        response = single(request._request, payload)
+        if media_type != PDF:  # which browsers do not show in a sandbox
+            response.headers["Content-Security-Policy"] = "sandbox"
+        return response
+
+    def _pixel_data(self, request: HttpRequest, instance: HeldInstance) -> HttpResponseBase:
+        frames = open_frames(instance)
+        form = choose_pixel_form(
+            self.accepted,
+            frames.transfer_syntax_uid,
+            is_single=lambda uid: frames.count == 1 or uid == EXPLICIT_VR_LITTLE_ENDIAN,
+        )
+        etag = form_etag(instance, form, "all")
+        if is_unchanged(request, etag):
+            return unless_unchanged(request, HttpResponse(), etag)
+        address = address_of(instance, self.links)
+        payloads = pixel_payloads(frames, form, address=address)
+        if not form.is_multipart:
+            return single(request, replace(next(payloads), etag=etag))
+        parts = (as_part(payload) for payload in payloads)
+        return unless_unchanged(request, multipart(parts, part_type=form.media_type), etag)
+
+
+class AllBulkDataTransaction(StudiesTransaction):
+    """GET of all bulk data of a study, a series or an instance."""
+
+    @extend_schema(
+        responses=PIXEL_RESPONSES,
+        description="Bulk data (PS3.18 10.4.1.1.5) of every instance: all values that metadata only"
+        " names and that can be made in an accepted media type, each with its BulkDataURI.",
+    )
+    def get(
+        self,
+        _request: Request,
+        study_instance_uid: str,
+        space_slug: str = "",
+        series_instance_uid: str = "",
+        sop_instance_uid: str = "",
+    ) -> HttpResponseBase:
+        """All values of all instances, in their order."""
+        found = find_instances(
+            Address(
+                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
+            )
+        )
+        parts = self._parts(found)
+        first = next(parts, None)
+        if first is None:
+            self.choose(OCTET_PARTS)
+            raise NotFound("there is no bulk data")
+        part_type = first.content_type.partition(";")[0]
+        return multipart(chain([first], parts), part_type=part_type)
+
+    def _parts(self, found: Sequence[Addressed]) -> Iterator[Part]:
+        for instance in held_instances(found):
+            address = address_of(instance, self.links)
+            for bulk_data in all_bulk_data_of(instance):
+                if bulk_data.path in PIXEL_DATA_PATHS:
+                    yield from self._pixel_parts(instance, address)
+                elif media_type := self._part_type(bulk_data):
+                    yield as_part(_payload(bulk_data, media_type, address=address))
+
+    def _pixel_parts(self, instance: HeldInstance, address: str) -> Iterator[Part]:
+        stored = syntax_of_frames(instance.transfer_syntax_uid)
+        try:
+            form = choose_pixel_form(self.accepted, stored, is_single=never)
+        except NotAcceptable:
+            return
+        yield from readable_parts(instance, form, address=address)
+
+    def _part_type(self, bulk_data: BulkData) -> str:
+        """The type of a value's part, '' when none is accepted."""
+        try:
+            return self.choose(*_in_parts(bulk_data)).representation.part_type
+        except NotAcceptable:
+            return ""
+
+
+def _alone(bulk_data: BulkData) -> tuple[Representation, ...]:
+    return tuple(Representation(media_type) for media_type in _media_types(bulk_data))
+
+
+def _in_parts(bulk_data: BulkData) -> tuple[Representation, ...]:
+    return tuple(
+        Representation("multipart/related", part_type=media_type)
+        for media_type in _media_types(bulk_data)
+    )
+
+
+def _media_types(bulk_data: BulkData) -> tuple[str, ...]:
+    """What a value can go out as: its own type, if it has one, and always octets."""
+    own_type = bulk_data.media_type or _type_of_fragments(bulk_data)
+    return (OCTET_STREAM,) if own_type == OCTET_STREAM else (own_type, OCTET_STREAM)
+
+
+def _type_of_fragments(bulk_data: BulkData) -> str:
+    """Icons are compressed as the image is (PS3.3 F.7)."""
+    syntax = bulk_data.instance.transfer_syntax_uid
+    return media_type_of(syntax) if bulk_data.is_encapsulated else OCTET_STREAM
+
+
+def _payload(bulk_data: BulkData, media_type: str, *, address: str) -> Payload:
+    if bulk_data.is_encapsulated:
+        media_type += f"; transfer-syntax={bulk_data.instance.transfer_syntax_uid}"
+    return bulk_payload(bulk_data, media_type, f"{address}/bulkdata/{bulk_data.path}")

@@ -8,7 +8,7 @@ import re
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
-ALIASES = ("/stow-rs/", "/wado-rs/")
+ALIASES = ("/stow-rs/", "/wado-rs/", "/wado")
 Endpoint = tuple[str, str, str, object]  # path, its regular expression, method, view
 
 

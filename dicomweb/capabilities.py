@@ -4,6 +4,7 @@ It is made from the API's own description, which the views make, so that they ca
 Source: PS3.18 8.9, Annex H; Web Application Description Language, W3C Submission of 2009-08-31.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -26,7 +27,8 @@ _NAMES = {WADL.content_type, WADL.also_known_as, JSON.content_type}
 _DESCRIBED = "/dicomweb/"
 _LEFT_OUT = "/dicomweb/spaces/"
 _SPACE = "<slug:space_slug>"
-_ROOTS = (f"dicomweb/spaces/{_SPACE}", "dicomweb", "stow-rs", "wado-rs")
+_ROOTS = (f"dicomweb/spaces/{_SPACE}", "dicomweb", "stow-rs", "wado-rs")  # else none: "/wado"
+_VARIABLE = re.compile(r"<\w+:(\w+)>")
 
 Operations = Mapping[str, Mapping[str, Any]]  # by method, as OpenAPI has them
 
@@ -59,15 +61,16 @@ def _split(request: HttpRequest) -> tuple[str, str]:
     """The root asked, and the template of the resource below it, '' for the root itself."""
     assert request.resolver_match is not None
     route = request.resolver_match.route
-    root = next(root for root in _ROOTS if f"{route}/".startswith(f"{root}/"))
-    return root, route.removeprefix(root).strip("/").replace("<str:", "{").replace(">", "}")
+    root = next((root for root in _ROOTS if f"{route}/".startswith(f"{root}/")), "")
+    return root, _VARIABLE.sub(r"{\1}", route.removeprefix(root).strip("/"))
 
 
 def _address(request: HttpRequest, root: str) -> str:
     """Where the root is, as clients reach it."""
     assert request.resolver_match is not None
     slug = request.resolver_match.kwargs.get("space_slug", "")
-    return f"{links_of(request).root.removesuffix('dicomweb')}{root.replace(_SPACE, slug)}"
+    address = f"{links_of(request).root.removesuffix('dicomweb')}{root.replace(_SPACE, slug)}"
+    return address.rstrip("/")
 
 
 @cache

@@ -1,6 +1,6 @@
 """Paths of the DICOMweb roots: one per storage space, one over all, and the original's names.
 
-Source: PS3.18 10.1, 11.1.1; the original serves `/stow-rs` and `/wado-rs`.
+Source: PS3.18 9.2, 10.1, 11.1.1; the original serves `/stow-rs` and `/wado-rs`.
 """
 
 from django.urls import include, path
@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from dicomweb import resources, worklist, worklist_subscriptions
 from dicomweb.viewer.views import viewer
+from dicomweb.wado_uri import UriTransaction
 
 _STUDY = "studies/<str:study_instance_uid>"
 _SERIES = f"{_STUDY}/series/<str:series_instance_uid>"
@@ -59,7 +60,8 @@ worklist_service = [
         for uid in worklist_subscriptions.WORKLIST_UIDS
     ),
 ]
-services = [*studies_service, *worklist_service]
+_uri_service = path("wado", UriTransaction.as_view())
+services = [*studies_service, *worklist_service, _uri_service]
 
 _root = resources.ServiceRoot.as_view()
 
@@ -72,6 +74,7 @@ urlpatterns = [
     path("dicomweb/", include(services)),
     path("stow-rs/", include(services)),
     path("wado-rs/", include(services)),
+    _uri_service,
     path("viewer", RedirectView.as_view(pattern_name="viewer", query_string=True)),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:path>", viewer),

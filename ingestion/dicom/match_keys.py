@@ -124,8 +124,8 @@ def _wildcard(attribute: KeyAttribute, values: list[str]) -> Match:
     if len(values) > 1:
         raise InvalidQuery(f"{attribute.keyword} must not have wild cards in a list")
     is_name = attribute.vr == "PN"
-    pattern = normalized(values[0]) if is_name else values[0]
-    return Wildcard(re.sub(r"\*+", "*", pattern), is_name)
+    pattern = re.sub(r"\*+", "*", normalized(values[0]) if is_name else values[0])
+    return Universal() if pattern == "*" else Wildcard(pattern, is_name)
 
 
 def _listed(attribute: KeyAttribute, values: list[str], options: MatchingOption) -> Match:

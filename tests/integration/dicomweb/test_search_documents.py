@@ -135,8 +135,8 @@ def test_headers_are_read_in_one_statement(web: WebClient, held: dict[str, str])
     assert len(statements) == 2, statements  # the other one asks for the spaces
 
 
-def test_deleted_instances_are_not_matched(web: WebClient, held: dict[str, str]) -> None:
+def test_a_path_narrows_what_is_matched(web: WebClient, held: dict[str, str]) -> None:
     (study,) = web.json("/dicomweb/studies?PatientAge=045Y")
-    path = value(study, "00081190").removeprefix("http://testserver")
-    assert web.get(f"{path}/series?ProtocolName=Head").content != b"[]"
-    assert web.get(f"{path}/series?ProtocolName=Neck").content == b"[]"
+    path = f"/dicomweb/studies/{value(study, '0020000D')}"
+    assert len(web.json(f"{path}/series?ProtocolName=Head")) == 1
+    assert web.json(f"{path}/series?ProtocolName=Neck") == []

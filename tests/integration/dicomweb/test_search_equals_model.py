@@ -1,4 +1,7 @@
-"""SQL finds exactly what `ingestion.dicom.matching.matches` says (PS3.4 C.2.2.2)."""
+"""SQL finds exactly what `ingestion.dicom.matching.matches` says, attribute by attribute.
+
+Source: PS3.4 C.2.2.2. Whole searches are in `test_search_equals_documents`.
+"""
 
 from itertools import product
 from urllib.parse import quote
@@ -8,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.dicom.attributes import INDEXED, REQUEST_ATTRIBUTES, joined_values
-from ingestion.dicom.match_keys import parse_key
-from ingestion.dicom.matching import matches
+from ingestion.dicom.match_keys import LITERAL, MatchingOption, parse_key
+from ingestion.dicom.matching import DateTimeRange, filled_time, matches
 from ingestion.dicom.person_names import normalized
 from ingestion.errors import InvalidQuery
 from ingestion.models import Series, StorageSpace, Study
@@ -25,16 +28,18 @@ TIMES = ["", "10", "1015", "101500", "101530.25", "101530.250001", "235960"]
 pytestmark = pytest.mark.django_db
 
 
-def found(keyword: str, text: str) -> set[str]:
+def found(keyword: str, text: str, options: MatchingOption = LITERAL) -> set[str]:
     attribute = ATTRIBUTES[keyword]
-    match = parse_key(attribute, text)
+    match = parse_key(attribute, text, options=options)
     wanted = condition(attribute, match, prefix="")
     rows = Study.objects.filter(wanted).values_list(attribute.column, flat=True)
     return set(rows)
 
 
-def modelled(keyword: str, text: str, values: list[str]) -> set[str]:
-    match = parse_key(ATTRIBUTES[keyword], text)
+def modelled(
+    keyword: str, text: str, values: list[str], options: MatchingOption = LITERAL
+) -> set[str]:
+    match = parse_key(ATTRIBUTES[keyword], text, options=options)
     return {value for value in values if matches(match, value)}
 
 
@@ -57,13 +62,16 @@ def studies(space: StorageSpace) -> None:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(text=st.text(alphabet="aAäb^ *?%_'\\", max_size=5))
-def test_texts(keyword: str, text: str) -> None:
+@given(
+    text=st.one_of(st.text(alphabet="aAäb^ *?%_'\\", max_size=5), st.just('""')),
+    options=st.sampled_from([LITERAL, *MatchingOption]),
+)
+def test_texts(keyword: str, text: str, options: MatchingOption) -> None:
     try:
-        expected = modelled(keyword, text, TEXTS)
+        expected = modelled(keyword, text, TEXTS, options)
     except InvalidQuery:
         return
-    assert found(keyword, text) == expected
+    assert found(keyword, text, options) == expected
 
 
 @pytest.fixture
@@ -117,6 +125,19 @@ def test_times() -> None:
         except InvalidQuery:
             continue
         assert found("StudyTime", text) == expected, text
+
+
+@pytest.mark.usefixtures("studies")
+def test_dates_with_their_times() -> None:
+    ends = [f"{date}{time}" for date in DATES[1:] for time in ("000000.000000", "101500.000000")]
+    rows = Study.objects.values_list("study_date", "study_time")
+    moments = {date + filled_time(time or "00") for date, time in rows if date}
+    for first, last in product(ends, ["", *ends]):
+        match = DateTimeRange(first, last)
+        wanted = condition(ATTRIBUTES["StudyDate"], match, prefix="")
+        matched = Study.objects.filter(wanted).values_list("study_date", "study_time")
+        expected = {moment for moment in moments if matches(match, moment)}
+        assert {date + filled_time(time or "00") for date, time in matched} == expected, match
 
 
 @pytest.mark.usefixtures("studies")

@@ -55,6 +55,8 @@ MEANINGS: list[tuple[str, str, Match]] = [
     ("InstanceNumber", "07", SingleValue("7")),
     ("InstanceNumber", "1,2", ValueList(("1", "2"))),
     ("PatientName", "^", Universal()),
+    ("PatientName", "*^", Universal()),
+    ("PatientID", "*\\", Universal()),
     ("TimezoneOffsetFromUTC", "+0100", Universal()),
 ]
 

@@ -145,7 +145,8 @@ class WorkitemResource(WorklistTransaction):
             raise InvalidRequest("the query and the body name different Transaction UIDs")
         update_workitem(scope, workitem_uid, changes=changes, transaction_uid=in_query or in_body)
         response = HttpResponse(status=200, content_type=_JSON)
-        response.headers["Content-Location"] = self.request.build_absolute_uri(self.request.path)
+        base = self.links.root.removesuffix("/dicomweb")
+        response.headers["Content-Location"] = f"{base}{self.request.path}"
         return response
 
 

@@ -1,7 +1,6 @@
 """The Search transaction (QIDO-RS). Source: PS3.18 10.6, 8.3.4.4 (paging); RFC 8288 (links)."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode
@@ -59,7 +58,7 @@ NOT_MATCHED = "{} is never matched; the results were not limited by it"
 CUT = "The search ended after {} stored headers; name more attributes to find what is behind them"
 
 PRIVATE_CREATOR = "IMAGING INGESTION"
-_HOLDING_SPACES = "00091001"
+_CREATOR_OF_SPACES, _HOLDING_SPACES = "00090010", "00091001"
 
 
 class SearchTransaction(StudiesTransaction):
@@ -169,11 +168,21 @@ def _described(found: Found, *, level: Level, links: Links, says_spaces: bool) -
     data_set["00080056"] = element("CS", "ONLINE")
     data_set["00081190"] = element("UR", _address(found, level, links))
     if says_spaces:
-        # A group without a free block is an oddity of the object, and no reason to hide it.
-        with suppress(InvalidDocument):
-            tag = PrivateBlocks(data_set).place(_HOLDING_SPACES, PRIVATE_CREATOR)
-            data_set[tag] = element("LO", *found.space_slugs)
+        _add_spaces(data_set, found.space_slugs)
     return data_set
+
+
+def _add_spaces(data_set: JsonDataSet, slugs: tuple[str, ...]) -> None:
+    """Name the spaces in a private block (PS3.5 7.8.1), beside those that the object has."""
+    tag = _HOLDING_SPACES
+    if any(name.startswith(tag[:4]) for name in data_set):
+        try:
+            tag = PrivateBlocks(data_set).place(tag, PRIVATE_CREATOR)
+        except InvalidDocument:
+            return  # no block is left, which is an oddity of the object and no reason to hide it
+    else:
+        data_set[_CREATOR_OF_SPACES] = element("LO", PRIVATE_CREATOR)
+    data_set[tag] = element("LO", *slugs)
 
 
 def _address(found: Found, level: Level, links: Links) -> str:

@@ -17,19 +17,27 @@ _STUDY_KEYWORDS = """
     ResponsibleOrganization PatientIdentityRemoved DeidentificationMethod
     DeidentificationMethodCodeSequence MedicalAlerts Allergies SmokingStatus PregnancyStatus
     LastMenstrualDate AdditionalPatientHistory PatientState PatientSexNeutered
-    ReferencedPatientSequence CountryOfResidence RegionOfResidence
+    ReferencedPatientSequence CountryOfResidence RegionOfResidence PatientBirthName
+    GroupOfPatientsIdentificationSequence SourcePatientGroupIdentificationSequence
+    PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar
+    PatientAlternativeCalendar ReferencedPatientPhotoSequence StrainDescription
+    StrainNomenclature StrainCodeSequence PatientSizeCodeSequence MeasuredAPDimension
+    MeasuredLateralDimension PatientInstitutionResidence PatientReligiousPreference
+    PatientPrimaryLanguageCodeSequence MilitaryRank BranchOfService SpecialNeeds
     StudyInstanceUID StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence StudyID
     StudyDescription ReferringPhysicianName ReferringPhysicianIdentificationSequence
     ConsultingPhysicianName PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence
     NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence
     RequestingServiceCodeSequence ReferencedStudySequence ProcedureCodeSequence
     ReasonForPerformedProcedureCodeSequence AdmittingDiagnosesDescription
-    AdmittingDiagnosesCodeSequence AdmissionID IssuerOfAdmissionIDSequence ServiceEpisodeID
+    AdmittingDiagnosesCodeSequence ReasonForVisit ReasonForVisitCodeSequence AdmissionID
+    IssuerOfAdmissionIDSequence ServiceEpisodeID
     ServiceEpisodeDescription ClinicalTrialSponsorName ClinicalTrialProtocolID
     ClinicalTrialProtocolName ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialSubjectID
     ClinicalTrialSubjectReadingID ClinicalTrialTimePointID TimezoneOffsetFromUTC
     RequestingPhysician RequestedProcedureDescription RequestedProcedureCodeSequence
-    InstitutionalDepartmentName StudyComments
+    StudyComments ConsultingPhysicianIdentificationSequence ReasonForTheRequestedProcedure
+    ReasonForRequestedProcedureCodeSequence ConsentForClinicalTrialUseSequence
 """
 
 _SERIES_KEYWORDS = """
@@ -42,8 +50,10 @@ _SERIES_KEYWORDS = """
     PerformedProcedureStepEndDate PerformedProcedureStepEndTime PerformedProcedureStepDescription
     PerformedProtocolCodeSequence CommentsOnThePerformedProcedureStep TreatmentSessionUID
     FrameOfReferenceUID PositionReferenceIndicator SynchronizationFrameOfReferenceUID
-    Manufacturer InstitutionName InstitutionAddress StationName StationAETitle
-    ManufacturerModelName DeviceSerialNumber SoftwareVersions SpatialResolution
+    Manufacturer InstitutionName InstitutionAddress InstitutionCodeSequence
+    InstitutionalDepartmentName InstitutionalDepartmentTypeCodeSequence StationName StationAETitle
+    ManufacturerModelName DeviceSerialNumber SoftwareVersions SpatialResolution DeviceUID
+    UDISequence GantryID DateOfLastCalibration TimeOfLastCalibration
     ClinicalTrialSeriesID ClinicalTrialSeriesDescription ClinicalTrialCoordinatingCenterName
 """
 

@@ -15,7 +15,7 @@ _COMPONENT_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 def element(vr: str, *values: object) -> dict[str, Any]:
     """Return an attribute object; without a value other than None it has only its VR (F.2.5)."""
-    if all(value is None for value in values):
+    if values.count(None) == len(values):
         return {"vr": vr}
     return {"vr": vr, "Value": list(values)}
 

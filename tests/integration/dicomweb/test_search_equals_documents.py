@@ -96,7 +96,7 @@ def queries(draw: st.DrawFn) -> tuple[dict[str, str], MatchingOption]:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(query=queries(), limit=st.integers(1, 5))
 def test_a_search_finds_what_matches(

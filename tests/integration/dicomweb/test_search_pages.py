@@ -35,6 +35,30 @@ def links(header: str) -> dict[str, str]:
     return {relation: address.removeprefix("http://testserver") for address, relation in found}
 
 
+def test_limit_returns_as_many_and_says_when_there_are_more(web: WebClient) -> None:
+    for number in range(3):
+        web.store(build_ct(extra=[(0x00080020, "DA", f"2026010{number + 1}")]))
+    response = web.get("/dicomweb/studies?limit=2")
+    assert [value(item, "00080020") for item in json.loads(response.content)] == [
+        "20260103",
+        "20260102",
+    ]
+    assert response["Warning"].startswith("299 http://testserver/dicomweb ")
+    rest = web.get("/dicomweb/studies?limit=2&offset=2")
+    assert [value(item, "00080020") for item in json.loads(rest.content)] == ["20260101"]
+    assert "Warning" not in rest
+    assert web.json("/dicomweb/studies?limit=0") == []
+    assert web.json("/dicomweb/studies?offset=99") == []
+
+
+def test_a_page_has_an_upper_limit(web: WebClient, settings: Settings) -> None:
+    settings.LIMITS = settings.LIMITS.model_copy(update={"query_results_max": 1})
+    web.store(build_ct(), build_ct())
+    response = web.get("/dicomweb/studies?limit=100")
+    assert len(json.loads(response.content)) == 1
+    assert "299" in response["Warning"]
+
+
 def test_links_lead_through_all_pages_and_back(web: WebClient, space: StorageSpace) -> None:
     make_studies(space, 5)
     first = "/dicomweb/studies?limit=2&PatientID=P-*&includefield=00081030%2C00080060"

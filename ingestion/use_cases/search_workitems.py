@@ -6,8 +6,10 @@ Source: PS3.4 CC.2.8 (C-FIND of Unified Procedure Steps), PS3.18 11.9.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
@@ -87,16 +89,15 @@ class WorkitemPage:
 
 
 def search_workitems(query: WorkitemQuery) -> WorkitemPage:
-    """The page of steps that match, in one statement."""
+    """The page of steps that match, in one statement.
+
+    Its cursor lives in a transaction: outside of one PostgreSQL would compute all rows first.
+    """
     if not query.limit or not query.scope.space_ids:
         return WorkitemPage((), has_more=False, is_cut_short=False)
     steps = MatchingSteps(query.scope, query.keys)
-    found: list[JsonDataSet] = []
-    for number, (_, step) in enumerate(steps):
-        if number >= query.offset:
-            found.append(step)
-        if len(found) > query.limit:
-            break
+    with transaction.atomic():
+        found = [step for _, step in islice(steps, query.offset, query.offset + query.limit + 1)]
     shown = tuple(_returned(step, query) for step in found[: query.limit])
     return WorkitemPage(shown, len(found) > query.limit, steps.is_cut_short)
 

@@ -159,7 +159,8 @@ def test_search_is_one_statement_and_reads_no_more_than_it_may(
     query = "/workitems?ReferencedRequestSequence.AccessionNumber=A1"
     with CaptureQueriesContext(connection) as captured:
         response = worklist.send("GET", query)
-    assert len(captured.captured_queries) == 2  # spaces, workitems
+    statements = [sql for sql in captured.captured_queries if "SAVEPOINT" not in sql["sql"]]
+    assert len(statements) == 2  # spaces, workitems
     assert json.loads(content(response)) == []
     assert "Not every Workitem was searched" in response.headers["Warning"]
     narrower = worklist.send("GET", f"{query}&ProcedureStepState=SCHEDULED")

@@ -19,6 +19,7 @@ from dicomweb.pixel_data import as_part, form_etag, frame_payload, readable_part
 from dicomweb.pixel_negotiation import PixelForm, choose_pixel_form, never
 from dicomweb.retrieve import address_of
 from dicomweb.transactions import StudiesTransaction
+from ingestion.dicom.frame_media_types import OCTET_STREAM
 from ingestion.errors import NotFound
 from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
 from ingestion.use_cases.retrieve_instances import (
@@ -29,10 +30,10 @@ from ingestion.use_cases.retrieve_instances import (
     only_instance,
 )
 
-PIXEL_RESPONSES = {
+PARTS_RESPONSES = {
     (200, 'multipart/related; type="application/octet-stream"'): OpenApiTypes.BINARY,
-    (200, "application/octet-stream"): OpenApiTypes.BINARY,
 }
+PIXEL_RESPONSES = PARTS_RESPONSES | {(200, OCTET_STREAM): OpenApiTypes.BINARY}
 
 
 class FramesTransaction(StudiesTransaction):
@@ -91,7 +92,7 @@ class PixelDataTransaction(StudiesTransaction):
     """GET of all Pixel Data of a study, a series or an instance."""
 
     @extend_schema(
-        responses=PIXEL_RESPONSES,
+        responses=PARTS_RESPONSES,
         description="Pixel Data (PS3.18 10.4.1.1.7): compressed frames each in a part,"
         " uncompressed ones of an instance together.",
     )

@@ -29,7 +29,7 @@ from ingestion.dicom.match_keys import LITERAL, NEVER_MATCHED, MatchingOption
 from ingestion.dicom.matching import DateTimeRange, Match, SingleValue, Universal
 from ingestion.errors import InvalidQuery, NotFound
 from ingestion.use_cases.search_attributes import COMPUTED_TAGS, MATCHED, PATHS, level_of
-from ingestion.use_cases.search_query import AcrossSpaces, Include, Query, Scope
+from ingestion.use_cases.search_query import AcrossSpaces, HeaderLimits, Include, Query, Scope
 
 PARAMETERS_MAX = 200
 STUDY_INSTANCE_UID = MATCHED[(0x0020000D,)]
@@ -107,9 +107,9 @@ def bind_search(
     *,
     scope: Scope,
     limits: PageLimits,
-    documents_max: int,
+    header_limits: HeaderLimits,
 ) -> Query:
-    """The question to the manifest, which may read so many stored headers for its answer.
+    """The question to the manifest.
 
     Raises `InvalidQuery`, `NotFound` for an impossible path.
     """
@@ -125,7 +125,7 @@ def bind_search(
         scope=scope,
         matches=(*_path_matches(resource), *((MATCHED[key.path], key.match) for key in in_columns)),
         document_keys=_document_keys(keys),
-        documents_max=documents_max,
+        header_limits=header_limits,
         include=replace(
             parameters.include,
             tags=parameters.include.tags | _tags(key.path[0] for key in parameters.keys),

@@ -28,7 +28,8 @@ from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.dicom.private_blocks import PrivateBlocks
 from ingestion.dicom.xml_model import to_xml
 from ingestion.errors import InvalidDocument
-from ingestion.use_cases.search_manifest import Found, Page, Query, search
+from ingestion.use_cases.search_manifest import search
+from ingestion.use_cases.search_query import Found, HeaderLimits, Page, Query
 
 _PARAMETERS = [
     OpenApiParameter("limit", int, description="Results at most."),
@@ -55,7 +56,7 @@ DICOM_XMLS = Representation("multipart/related", part_type="application/dicom+xm
 MORE_RESULTS = "There are additional results that can be requested"
 COUNTED_RESULTS = "There are {} additional results that can be requested"
 NOT_MATCHED = "{} is never matched; the results were not limited by it"
-CUT = "The search ended after {} stored headers; name more attributes to find what is behind them"
+CUT = "The search ended before all stored headers were read; name more attributes to find the rest"
 
 PRIVATE_CREATOR = "IMAGING INGESTION"
 _CREATOR_OF_SPACES, _HOLDING_SPACES = "00090010", "00091001"
@@ -91,7 +92,10 @@ class SearchTransaction(StudiesTransaction):
             Resource(self.searched, study_instance_uid, series_instance_uid),
             scope=self.scope(space_slug),
             limits=PageLimits(limits.query_results_max, limits.query_offset_max),
-            documents_max=limits.query_documents_max,
+            header_limits=HeaderLimits(
+                limits.query_documents_max,
+                seconds_max=settings.ENVIRONMENT.database_statement_seconds_max,
+            ),
         )
         page = search(query)
         describe = partial(
@@ -134,7 +138,7 @@ class SearchTransaction(StudiesTransaction):
     ) -> None:
         texts = [NOT_MATCHED.format(name) for name in parameters.unmatched]
         if page.was_cut:
-            texts.append(CUT.format(query.documents_max))
+            texts.append(CUT)
         elif page.has_more and page.total is None:
             texts.append(MORE_RESULTS)
         elif page.has_more and page.total is not None:

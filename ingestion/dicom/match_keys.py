@@ -32,6 +32,7 @@ from ingestion.errors import InvalidQuery
 
 KEY_CHARACTERS_MAX = 8192  # a list of a hundred UIDs
 VALUES_MAX = 1000
+FUZZY_WORDS_MAX = 50
 EMPTY_VALUE = '""'
 
 # PS3.4 C.2.2.2: they say how other keys are written.
@@ -138,6 +139,8 @@ def _listed(attribute: KeyAttribute, values: list[str], options: MatchingOption)
     if not values:
         return Universal()
     if is_name and MatchingOption.FUZZY_NAMES in options:
+        if sum(len(name.split()) for name in values) > FUZZY_WORDS_MAX:
+            raise InvalidQuery(f"{attribute.keyword} has more than {FUZZY_WORDS_MAX} components")
         return FuzzyName(tuple(values))
     if len(values) == 1:
         return SingleValue(values[0], is_name)

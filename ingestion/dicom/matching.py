@@ -6,6 +6,7 @@ The meanings are what searches are made of; `matches` is the model they are test
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ingestion.dicom.person_names import normalized
 
@@ -147,13 +148,23 @@ def filled_time(time: str) -> str:
     return time + _LEAST_TIME[len(time) :] if time else ""
 
 
+@lru_cache(maxsize=256)
 def wildcard_expression(pattern: str) -> re.Pattern[str]:
-    """Return the regular expression of a wild card pattern."""
-    parts = re.split(r"([*?])", pattern)
-    translated = (
-        ".*" if part == "*" else "." if part == "?" else re.escape(part) for part in parts
-    )
-    return re.compile("".join(translated), re.DOTALL)
+    """Return the regular expression of a wild card pattern.
+
+    Each piece between stars is taken where it first occurs and never again, so that no pattern
+    and no value make the search go over the value more than once for each piece.
+    """
+    first, *pieces = ["".join(map(_any_or_itself, piece)) for piece in pattern.split("*")]
+    if not pieces:
+        return re.compile(first, re.DOTALL)
+    *inner, last = pieces
+    found = "".join(f"(?>.*?{piece})" for piece in inner if piece)
+    return re.compile(f"{first}{found}.*{last}", re.DOTALL)
+
+
+def _any_or_itself(character: str) -> str:
+    return "." if character == "?" else re.escape(character)
 
 
 def _compared(match: SingleValue | ValueList | AllValues | Wildcard, value: str) -> str:

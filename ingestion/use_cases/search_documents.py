@@ -5,6 +5,7 @@ has the attributes that are asked for. Source: PS3.4 C.2.2.2.
 """
 
 import re
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from django.db.models import QuerySet
 
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
 from ingestion.dicom.matching import AllValues, SingleValue, UIDList, ValueList, Wildcard
+from ingestion.use_cases.search_query import HeaderLimits
 
 CHUNK = 64  # rows fetched at once; a header may be large
+NEEDLES_MAX = 8  # to look for more takes longer than to decode the header
 
 # Texts that a header holds as a key has them: neither normalised nor escaped in JSON.
 _VERBATIM_VRS = frozenset(("AE", "AS", "AT", "CS", "LO", "LT", "SH", "ST", "UC", "UI", "UR", "UT"))
@@ -29,7 +32,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class MatchedRows:
-    """Rows in order, at most as many as were asked for. `was_cut`: the limit of headers was hit."""
+    """Rows in order, at most as many as were asked for. `was_cut`: a limit was hit."""
 
     rows: list[Row]
     was_cut: bool
@@ -41,7 +44,7 @@ def matched_rows(
     *,
     skipped: int,
     wanted: int,
-    documents_max: int,
+    limits: HeaderLimits,
     identity: Sequence[int] = (),
 ) -> MatchedRows:
     """The rows whose last column, a compressed header, matches every key.
@@ -52,12 +55,11 @@ def matched_rows(
     is_wanted = _HeaderFilter(keys).accepts
     seen: set[Row] = set()
     rows: list[Row] = []
-    read = 0
+    ends_at = time.monotonic() + limits.seconds_max
     with transaction.atomic(), closing(_chunked(candidates)) as stream:
-        for row in stream:
-            if read == documents_max:
+        for read, row in enumerate(stream):
+            if read == limits.headers_max or time.monotonic() > ends_at:
                 return MatchedRows(rows, was_cut=True)
-            read += 1
             entity = tuple(row[column] for column in identity)
             if (entity and entity in seen) or not is_wanted(row[-1]):
                 continue
@@ -112,4 +114,5 @@ def _needles(key: DocumentKey) -> list[bytes]:
             texts = [max(re.split(r"[*?]", pattern), key=len)]
         case _:
             return []
-    return [text.encode() for text in texts] if all(map(_VERBATIM.fullmatch, texts)) else []
+    is_quick = len(texts) <= NEEDLES_MAX and all(map(_VERBATIM.fullmatch, texts))
+    return [text.encode() for text in texts] if is_quick else []

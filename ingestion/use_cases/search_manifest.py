@@ -26,10 +26,10 @@ from ingestion.use_cases.search_attributes import (
 )
 from ingestion.use_cases.search_conditions import condition, held
 from ingestion.use_cases.search_documents import MatchedRows, Row, matched_rows
-from ingestion.use_cases.search_query import AcrossSpaces, Found, Include, Page, Query, Scope
+from ingestion.use_cases.search_query import Found, Page, Query, Scope
 from ingestion.use_cases.unite_spaces import united
 
-__all__ = ["AcrossSpaces", "Found", "Include", "Page", "Query", "Scope", "search"]
+__all__ = ["Found", "Page", "Query", "Scope", "search"]
 
 COUNTED_MAX = 1000  # what more than these match is not counted
 
@@ -77,7 +77,7 @@ def _by_documents(query: Query, paths: list[Any]) -> MatchedRows:
         query.document_keys,
         skipped=query.offset,
         wanted=query.limit + 1,
-        documents_max=query.documents_max,
+        limits=query.header_limits,
         identity=range(1, 1 + len(UIDS[query.level])) if query.is_merged else (),
     )
 

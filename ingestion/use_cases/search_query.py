@@ -24,6 +24,14 @@ class Include:
     everything: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderLimits:
+    """How many stored headers one search may read, and for how long."""
+
+    headers_max: int
+    seconds_max: float
+
+
 class AcrossSpaces(Enum):
     """How an entity that several spaces of the scope hold is told."""
 
@@ -35,7 +43,7 @@ class AcrossSpaces(Enum):
 class Query:
     """One question. `shown` are the levels whose attributes are returned.
 
-    `document_keys` are matched against stored headers, of which at most `documents_max` are read.
+    `document_keys` are matched against stored headers, as far as `header_limits` let.
     """
 
     level: Level
@@ -43,10 +51,10 @@ class Query:
     matches: tuple[tuple[IndexedAttribute, Match], ...]
     include: Include
     shown: tuple[Level, ...]
+    header_limits: HeaderLimits
     limit: int
     offset: int = 0
     document_keys: tuple[DocumentKey, ...] = ()
-    documents_max: int = 100_000
     across_spaces: AcrossSpaces = AcrossSpaces.MERGED
 
     @property

@@ -120,12 +120,23 @@ def test_a_search_ends_at_the_limit_of_headers_and_says_so(
     settings.LIMITS = settings.LIMITS.model_copy(update={"query_documents_max": 3})
     response = web.get("/dicomweb/studies?PatientAge=045Y")
     assert len(json.loads(response.content)) == 3
-    assert "ended after 3 stored headers" in response["Warning"]
+    assert "before all stored headers were read" in response["Warning"]
     assert "X-Total-Count" not in response
     assert "Link" not in response
     narrowed = web.get("/dicomweb/studies?PatientAge=045Y&StudyDate=-20260103")
     assert len(json.loads(narrowed.content)) == 3
     assert "Warning" not in narrowed
+
+
+def test_a_search_ends_when_its_time_is_over_and_says_so(
+    web: WebClient, held: dict[str, str], settings: Settings
+) -> None:
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(
+        update={"database_statement_seconds_max": 0}
+    )
+    response = web.get("/dicomweb/studies?PatientAge=045Y")
+    assert response.content == b"[]"
+    assert "before all stored headers were read" in response["Warning"]
 
 
 def test_headers_are_read_in_one_statement(web: WebClient, held: dict[str, str]) -> None:

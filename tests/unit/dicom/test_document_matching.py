@@ -286,6 +286,19 @@ def test_what_cannot_be_matched_is_an_invalid_query(name: str, value: str) -> No
         parse_document_key(name, value)
 
 
+def test_no_pattern_makes_a_long_value_slow() -> None:
+    data_set = {"00104000": element("LT", "a" * 20_000 + "b")}
+    for pattern in ("*a" * 4000 + "c", "a*" * 4000 + "?c", "*?a" * 2000 + "c"):
+        assert not matched(f"PatientComments={pattern}", data_set=data_set)
+    assert matched("PatientComments=" + "*a" * 4000 + "*b", data_set=data_set)
+
+
+def test_a_fuzzy_name_has_few_components() -> None:
+    assert parse_document_key("PatientName", "a " * 50, options=FUZZY)
+    with pytest.raises(InvalidQuery, match="components"):
+        parse_document_key("PatientName", "a " * 51, options=FUZZY)
+
+
 NAMES = [
     "ImageType", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "PatientAge",
     "SliceThickness", "ReferencePixelX0", "00089459", "FrameIncrementPointer", "00091001",

@@ -10,10 +10,10 @@ from dicomweb.parameters import PageLimits, Resource, SearchParameters, bind_sea
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.matching import FuzzyName, SingleValue, UIDList
 from ingestion.errors import InvalidQuery, NotFound
-from ingestion.use_cases.search_query import AcrossSpaces, Query, Scope
+from ingestion.use_cases.search_query import AcrossSpaces, HeaderLimits, Query, Scope
 
 LIMITS = PageLimits(results_max=100, offset_max=1000)
-DOCUMENTS_MAX = 500
+HEADER_LIMITS = HeaderLimits(500, seconds_max=3.0)
 
 
 def bound(
@@ -22,7 +22,7 @@ def bound(
     resource = Resource(level, study, series)
     parameters = parse_search(query_string)
     return bind_search(
-        parameters, resource, scope=Scope((1,)), limits=LIMITS, documents_max=DOCUMENTS_MAX
+        parameters, resource, scope=Scope((1,)), limits=LIMITS, header_limits=HEADER_LIMITS
     )
 
 
@@ -152,7 +152,7 @@ def test_what_no_column_holds_is_matched_in_documents() -> None:
     assert attribute.keyword == "PatientID"
     (key,) = query.document_keys
     assert key.name == "PatientAge"
-    assert query.documents_max == DOCUMENTS_MAX
+    assert query.header_limits == HEADER_LIMITS
     assert "00101010" in query.include.tags
 
 

@@ -59,6 +59,7 @@ NOT_MATCHED = "{} is never matched; the results were not limited by it"
 CUT = "The search ended before all stored headers were read; name more attributes to find the rest"
 
 PRIVATE_CREATOR = "IMAGING INGESTION"
+_MODALITIES_IN_STUDY = "00080061"
 _CREATOR_OF_SPACES, _HOLDING_SPACES = "00090010", "00091001"
 
 
@@ -171,6 +172,9 @@ def _described(found: Found, *, level: Level, links: Links, says_spaces: bool) -
     data_set["00080005"] = element("CS", "ISO_IR 192")
     data_set["00080056"] = element("CS", "ONLINE")
     data_set["00081190"] = element("UR", _address(found, level, links))
+    # Departs from PS3.18 10.6.3.3.1, which has it empty: OHIF 3.13 loses its whole list over that.
+    if "Value" not in data_set.get(_MODALITIES_IN_STUDY, {"Value": ()}):
+        del data_set[_MODALITIES_IN_STUDY]
     if says_spaces:
         _add_spaces(data_set, found.space_slugs)
     return data_set

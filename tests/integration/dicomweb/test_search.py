@@ -246,6 +246,12 @@ def test_elements_without_a_value_have_none(web: WebClient) -> None:
     assert "null" not in json.dumps(study)
 
 
+def test_a_study_without_modalities_does_not_name_them(web: WebClient) -> None:
+    web.store(build_ct(extra=[(0x00080060, "CS", None)]))
+    (study,) = web.json("/dicomweb/studies?includefield=ModalitiesInStudy")
+    assert "00080061" not in study
+
+
 def test_a_series_is_described_with_its_study_where_the_path_leaves_it_open(
     web: WebClient, jane: Dataset
 ) -> None:

@@ -22,13 +22,17 @@ _SEGMENTS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class CodeStream:
-    """`is_ybr` is what the stream itself says of its colours; None when it does not."""
+    """`is_ybr` is what the stream itself says of its colours; None when it does not.
+
+    `is_adobe` tells that Adobe's marker said so.
+    """
 
     rows: int
     columns: int
     samples_per_pixel: int
     precision: int
     is_ybr: bool | None = None
+    is_adobe: bool = False
 
 
 def read_code_stream(frame: bytes) -> CodeStream | None:
@@ -43,7 +47,7 @@ def read_code_stream(frame: bytes) -> CodeStream | None:
 
 def _jpeg(frame: bytes) -> CodeStream | None:
     """Walk the marker segments up to the first scan."""
-    offset, is_ybr, found = 2, None, None
+    offset, is_ybr, is_adobe, found = 2, None, False, None
     for _ in range(_SEGMENTS_MAX):
         head = frame[offset : offset + 4]
         if len(head) < 4 or head[0] != 0xFF or head[1] in (_START_OF_SCAN, _END_OF_IMAGE):
@@ -59,20 +63,22 @@ def _jpeg(frame: bytes) -> CodeStream | None:
         if marker == _APP0 and segment.startswith(b"JFIF"):
             is_ybr = True
         elif marker == _APP14 and segment.startswith(b"Adobe") and len(segment) > 11:
-            is_ybr = segment[11] == 1
+            is_ybr, is_adobe = segment[11] == 1, True
         elif marker in _STARTS_OF_FRAME:
             found = found or segment
         offset += 2 + length
-    return _frame_header(found, is_ybr=is_ybr) if found else None
+    return _frame_header(found, is_ybr=is_ybr, is_adobe=is_adobe) if found else None
 
 
-def _frame_header(segment: bytes, *, is_ybr: bool | None) -> CodeStream | None:
+def _frame_header(segment: bytes, *, is_ybr: bool | None, is_adobe: bool) -> CodeStream | None:
     if len(segment) < 6:
         return None
     precision, rows, columns, samples = struct.unpack_from(">BHHB", segment)
     if segment[6 : 6 + 3 * samples : 3] in _RGB_COMPONENTS:
         is_ybr = False
-    return CodeStream(rows, columns, samples, precision, is_ybr if samples == 3 else None)
+    if samples != 3:
+        return CodeStream(rows, columns, samples, precision)
+    return CodeStream(rows, columns, samples, precision, is_ybr, is_adobe)
 
 
 def _jpeg_2000(frame: bytes, start: int) -> CodeStream | None:

@@ -1,117 +1,38 @@
 """Decodes one frame of Pixel Data into an array, whatever its transfer syntax.
 
-The codecs are pydicom's plugins (GDCM, OpenJPEG, CharLS, Pillow, RLE). Nothing is handed to them
-that declares another size than its data set does, and all that they raise becomes one error.
-Source: PS3.3 C.7.6.3 (Image Pixel Module), PS3.5 8 (encoding of pixel data).
+Nothing is handed to a codec that declares another size than its data set does, and all that codecs
+do to us becomes one error. Source: PS3.5 8 (encoding of pixel data); PS3.3 C.7.6.3.
 """
 
 import math
-import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from numpy.typing import NDArray
-from pydicom.encaps import encapsulate
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
-    UID,
     JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLossless,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
 )
 
-from ingestion.dicom.code_streams import read_code_stream
-from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.code_streams import CodeStream, read_code_stream
+from ingestion.dicom.codec_process import run_codec_apart
+from ingestion.dicom.codecs import NOT_TRUSTED, CodecCall, run_codec
+from ingestion.dicom.image_pixel import ImagePixel, image_pixel
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import UnreadablePixelData
 
-FRAME_BYTES_MAX = 1 << 29
-FRAMES_MAX = 2**31 - 1
+__all__ = ["Decoded", "ImagePixel", "decode_frame", "image_pixel"]
 
-# pydicom keeps 12 bit samples of JPEG Extended from GDCM, which reads them as DCMTK does when it
-# is told of JPEG Lossless: it goes by the stream.
-_READ_AS: dict[str, str] = {
-    "1.2.840.10008.1.2.1.98": EXPLICIT_VR_LITTLE_ENDIAN,
-    JPEGExtended12Bit: JPEGLossless,
-}
+FRAME_BYTES_MAX = 1 << 29
+
+_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 _CODE_STREAMS = frozenset(
     (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes)
 )
-_PIXEL_KEYWORDS = {
-    "7FE00010": "PixelData",
-    "7FE00008": "FloatPixelData",
-    "7FE00009": "DoubleFloatPixelData",
-}
-_BITS_OF_FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
-_BITS_ALLOCATED = (1, 8, 16, 32, 64)
-
-# PS3.3 C.7.6.3.1.2, with the retired ones of three samples; samples per pixel.
-_SAMPLES = {
-    "MONOCHROME1": 1,
-    "MONOCHROME2": 1,
-    "PALETTE COLOR": 1,
-    "RGB": 3,
-    "YBR_FULL": 3,
-    "YBR_FULL_422": 3,
-    "YBR_PARTIAL_422": 3,
-    "YBR_PARTIAL_420": 3,
-    "YBR_ICT": 3,
-    "YBR_RCT": 3,
-    "HSV": 3,
-}
-
-# What pydicom, NumPy and the plugins raise of frames that are not what they should be.
-_DECODER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePixel:
-    """The attributes that say how pixels are stored, each within the bounds of the Standard.
-
-    `pixel_keyword` is PixelData, FloatPixelData or DoubleFloatPixelData; floats have their own
-    bits and no sign.
-    """
-
-    rows: int
-    columns: int
-    samples_per_pixel: int
-    photometric_interpretation: str
-    bits_allocated: int
-    bits_stored: int
-    pixel_representation: int
-    planar_configuration: int
-    number_of_frames: int
-    pixel_keyword: str
-
-    @property
-    def frame_bits(self) -> int:
-        """Bits of one frame that is not encapsulated (PS3.5 8.1.1, PS3.3 C.7.6.3.1.2)."""
-        samples = self.rows * self.columns * self.samples_per_pixel
-        if self.photometric_interpretation in ("YBR_FULL_422", "YBR_PARTIAL_422"):
-            samples = samples // 3 * 2
-        return samples * self.bits_allocated
-
-    @property
-    def decoded_bytes(self) -> int:
-        """Bytes of the array that `decode_frame` makes of a frame."""
-        return (
-            self.rows * self.columns * self.samples_per_pixel * math.ceil(self.bits_allocated / 8)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,39 +44,6 @@ class Decoded:
 
     pixels: NDArray[Any]
     photometric_interpretation: str
-
-
-def image_pixel(data_set: JsonDataSet) -> ImagePixel:
-    """The Image Pixel Module of a header; raises `UnreadablePixelData` for what cannot be one."""
-    keyword = next((_PIXEL_KEYWORDS[tag] for tag in _PIXEL_KEYWORDS if tag in data_set), None)
-    if keyword is None:
-        raise UnreadablePixelData("the instance has no pixel data")
-    samples = _integer(data_set, "00280002", default=1, allowed=(1, 3))
-    default_photometric = "MONOCHROME2" if keyword in _BITS_OF_FLOATS else ""
-    photometric = str(_value(data_set, "00280004") or default_photometric).strip().upper()
-    if _SAMPLES.get(photometric) != samples:
-        raise UnreadablePixelData(
-            "Photometric Interpretation (0028,0004) is absent, unknown or not of"
-            " so many Samples per Pixel (0028,0002)"
-        )
-    bits = _BITS_OF_FLOATS.get(keyword)
-    allocated = bits or _integer(data_set, "00280100", allowed=_BITS_ALLOCATED)
-    return ImagePixel(
-        rows=_integer(data_set, "00280010", allowed=range(1, 0x10000)),
-        columns=_integer(data_set, "00280011", allowed=range(1, 0x10000)),
-        samples_per_pixel=samples,
-        photometric_interpretation=photometric,
-        bits_allocated=allocated,
-        bits_stored=bits
-        or _integer(data_set, "00280101", default=allocated, allowed=range(1, allocated + 1)),
-        pixel_representation=0
-        if bits
-        else _integer(data_set, "00280103", default=0, allowed=(0, 1)),
-        planar_configuration=_integer(data_set, "00280006", default=0, allowed=(0, 1)),
-        number_of_frames=_integer(data_set, "00280008", default=1, allowed=range(FRAMES_MAX + 1))
-        or 1,
-        pixel_keyword=keyword,
-    )
 
 
 def decode_frame(
@@ -174,44 +62,40 @@ def decode_frame(
     """
     if image.decoded_bytes > bytes_max:
         raise UnreadablePixelData(f"a decoded frame would have more than {bytes_max} bytes")
-    options = asdict(image) | {"number_of_frames": 1}
-    if transfer_syntax_uid in _CODE_STREAMS:
-        options["photometric_interpretation"] = _checked_photometric(frame, image)
-    if transfer_syntax_uid in JPEGTransferSyntaxes:
-        options |= _bits_of_stream(frame, image)
-    read_as = _READ_AS.get(transfer_syntax_uid, transfer_syntax_uid)
-    is_encapsulated = transfer_syntax(read_as).is_encapsulated
-    if not is_encapsulated and len(frame) < math.ceil(image.frame_bits / 8):
-        raise UnreadablePixelData("the frame has fewer bytes than its pixels need")
-    source = encapsulate([frame], has_bot=False) if is_encapsulated else frame
-    try:
-        pixels, described = get_decoder(UID(read_as)).as_array(
-            source,
-            raw=True,
-            validate=False,
-            allow_excess_frames=False,  # type: ignore[arg-type]  # the annotation is of the dict
-            **options,
-        )
-    except BaseException as error:
-        if not _is_of_a_codec(error):
-            raise
-        raise UnreadablePixelData(
-            f"the frame cannot be decoded from transfer syntax {transfer_syntax_uid}"
-        ) from error
+    call = _codec_call(frame, image, transfer_syntax_uid)
+    run = run_codec_apart if call.plugin in NOT_TRUSTED else run_codec
+    pixels, photometric_interpretation = run(frame, call)
     if transfer_syntax_uid in JPEGTransferSyntaxes:
         pixels = _as_stored(pixels, image)
-    return Decoded(pixels, str(described["photometric_interpretation"]))
+    return Decoded(pixels, photometric_interpretation)
 
 
-def _is_of_a_codec(error: BaseException) -> bool:
-    """Whether a codec raised it. A panic of the one in Rust is no `Exception`."""
-    return isinstance(error, _DECODER_ERRORS) or type(error).__name__ == "PanicException"
+def _codec_call(frame: bytes, image: ImagePixel, transfer_syntax_uid: str) -> CodecCall:
+    """Which codec reads the frame, and what it is told."""
+    options: dict[str, Any] = asdict(image) | {"number_of_frames": 1}
+    if transfer_syntax_uid == _ENCAPSULATED_UNCOMPRESSED:
+        transfer_syntax_uid = EXPLICIT_VR_LITTLE_ENDIAN
+    elif transfer_syntax_uid in _CODE_STREAMS:
+        stream = _checked(read_code_stream(frame), image)
+        if transfer_syntax_uid in JPEGTransferSyntaxes:
+            options |= _bits_of_stream(stream, image)
+        if transfer_syntax_uid == JPEGExtended12Bit:
+            # pydicom keeps 12 bits from GDCM, which reads them as DCMTK does when it is told of
+            # JPEG Lossless: it goes by the stream.
+            is_byte = stream.precision <= 8
+            transfer_syntax_uid = JPEGBaseline8Bit if is_byte else JPEGLossless
+        options["photometric_interpretation"] = _photometric(
+            stream, image, is_by_pillow=transfer_syntax_uid == JPEGBaseline8Bit
+        )
+    is_encapsulated = transfer_syntax(transfer_syntax_uid).is_encapsulated
+    if not is_encapsulated and len(frame) < math.ceil(image.frame_bits / 8):
+        raise UnreadablePixelData("the frame has fewer bytes than its pixels need")
+    return CodecCall(transfer_syntax_uid, options)
 
 
-def _bits_of_stream(frame: bytes, image: ImagePixel) -> dict[str, int]:
+def _bits_of_stream(stream: CodeStream, image: ImagePixel) -> dict[str, int]:
     """The bits that a JPEG stream has itself: told of others, GDCM ends the whole process."""
-    stream = read_code_stream(frame)
-    bits = 8 if stream is not None and stream.precision <= 8 else 16
+    bits = 8 if stream.precision <= 8 else 16
     if bits > image.bits_allocated:
         raise UnreadablePixelData("the frame has more bits than the data set says")
     return {"bits_allocated": bits, "bits_stored": bits}
@@ -225,47 +109,25 @@ def _as_stored(pixels: NDArray[Any], image: ImagePixel) -> NDArray[Any]:
     return (widened << unused_bits) >> unused_bits if unused_bits else widened
 
 
-def _checked_photometric(frame: bytes, image: ImagePixel) -> str:
-    """The colours of a code stream that is as large as its data set says, no larger.
-
-    What a JPEG stream says of its own colours is true more often than what its data set says.
-    """
-    stream = read_code_stream(frame)
+def _checked(stream: CodeStream | None, image: ImagePixel) -> CodeStream:
+    """The code stream, when it is as large as its data set says, no larger."""
     if stream is None:
         raise UnreadablePixelData("the frame is no JPEG, JPEG-LS or JPEG 2000 code stream")
     found = (stream.rows, stream.columns, stream.samples_per_pixel)
     if found != (image.rows, image.columns, image.samples_per_pixel):
         raise UnreadablePixelData("the frame has other dimensions than the data set says")
-    if stream.is_ybr is None or image.samples_per_pixel == 1:
-        return image.photometric_interpretation
-    if not stream.is_ybr:
-        return "RGB"
+    return stream
+
+
+def _photometric(stream: CodeStream, image: ImagePixel, *, is_by_pillow: bool) -> str:
+    """The colours as the codec gives them.
+
+    What a JPEG stream says of its own is true more often than what its data set says. Pillow makes
+    RGB of a stream with Adobe's marker.
+    """
     said = image.photometric_interpretation
+    if stream.is_ybr is None:
+        return said
+    if not stream.is_ybr or (stream.is_adobe and is_by_pillow):
+        return "RGB"
     return said if said.startswith("YBR") else "YBR_FULL"
-
-
-def _integer(
-    data_set: JsonDataSet,
-    tag: str,
-    *,
-    allowed: range | tuple[int, ...],
-    default: int | None = None,
-) -> int:
-    value = _value(data_set, tag)
-    if value is None and default is not None:
-        return default
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = -1
-    if number not in allowed:
-        raise UnreadablePixelData(
-            f"({tag[:4]},{tag[4:]}) is absent or no value that pixels can have"
-        )
-    return number
-
-
-def _value(data_set: JsonDataSet, tag: str) -> Any:
-    """The first value of an element; None without one."""
-    values = data_set.get(tag, {}).get("Value") or [None]
-    return values[0]

@@ -15,7 +15,7 @@ from dicomweb.frames import PARTS_RESPONSES, PIXEL_RESPONSES
 from dicomweb.negotiation import Representation
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.pixel_data import as_part, bulk_payload, form_etag, pixel_payloads, readable_parts
-from dicomweb.pixel_negotiation import choose_pixel_form, never
+from dicomweb.pixel_negotiation import choose_parts_form, choose_pixel_form
 from dicomweb.retrieve import address_of
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of
@@ -92,6 +92,7 @@ class BulkDataTransaction(StudiesTransaction):
             self.accepted,
             frames.transfer_syntax_uid,
             is_single=lambda uid: frames.count == 1 or uid == EXPLICIT_VR_LITTLE_ENDIAN,
+            can_make=frames.can_be_read_as,
         )
         etag = form_etag(instance, form, "all")
         if is_unchanged(request, etag):
@@ -146,7 +147,7 @@ class AllBulkDataTransaction(StudiesTransaction):
     def _pixel_parts(self, instance: HeldInstance, address: str) -> Iterator[Part]:
         stored = syntax_of_frames(instance.transfer_syntax_uid)
         try:
-            form = choose_pixel_form(self.accepted, stored, is_single=never)
+            form = choose_parts_form(self.accepted, stored)
         except NotAcceptable:
             return
         yield from readable_parts(instance, form, address=address)

@@ -1,9 +1,10 @@
 """Retrieve of frames, one by one, and of all Pixel Data of a study, a series or an instance.
 
-Source: PS3.18 10.4.1.1.6 and .7 (resources), 10.4.3.3.6 (payload), 8.7.3.3 (media types).
+Source: PS3.18 10.4.1.1.6 (resources), 10.4.3.3.6 (payload), 8.7.3.3 (media types).
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import chain
 
 from django.http import HttpResponse, HttpResponseBase
@@ -16,7 +17,7 @@ from dicomweb.links import Links
 from dicomweb.media_types import AcceptedRange
 from dicomweb.payloads import Part, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.pixel_data import as_part, form_etag, frame_payload, readable_parts
-from dicomweb.pixel_negotiation import PixelForm, choose_pixel_form, never
+from dicomweb.pixel_negotiation import PixelForm, choose_parts_form, choose_pixel_form
 from dicomweb.retrieve import address_of
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.frame_media_types import OCTET_STREAM
@@ -69,12 +70,15 @@ class FramesTransaction(StudiesTransaction):
         )
         instance = only_instance(find_instances(address))
         frames = open_frames(instance)
-        if max(numbers) > frames.count:
-            raise NotFound(f"the instance has {frames.count} frames")
+        frames.require(max(numbers))
         form = choose_pixel_form(
-            self.accepted, frames.transfer_syntax_uid, is_single=lambda _: len(numbers) == 1
+            self.accepted,
+            frames.transfer_syntax_uid,
+            is_single=lambda _: len(numbers) == 1,
+            can_make=frames.can_be_read_as,
         )
-        http, etag = request._request, form_etag(instance, form, frame_list)
+        asked = blake2b(frame_list.encode(), digest_size=8).hexdigest()  # a list can be long
+        http, etag = request._request, form_etag(instance, form, asked)
         if is_unchanged(http, etag):
             return unless_unchanged(http, HttpResponse(), etag)
         location = f"{address_of(instance, self.links)}/frames/"
@@ -93,7 +97,7 @@ class PixelDataTransaction(StudiesTransaction):
 
     @extend_schema(
         responses=PARTS_RESPONSES,
-        description="Pixel Data (PS3.18 10.4.1.1.7): compressed frames each in a part,"
+        description="Pixel Data (PS3.18 10.4.1.1.6): compressed frames each in a part,"
         " uncompressed ones of an instance together.",
     )
     def get(
@@ -125,9 +129,7 @@ def _forms(accepted: Sequence[AcceptedRange], found: Sequence[Addressed]) -> dic
     Raises `NotAcceptable`.
     """
     stored = sorted({item.transfer_syntax_uid for item in found})
-    return {
-        uid: choose_pixel_form(accepted, syntax_of_frames(uid), is_single=never) for uid in stored
-    }
+    return {uid: choose_parts_form(accepted, syntax_of_frames(uid)) for uid in stored}
 
 
 def _pixel_parts(

@@ -5,6 +5,7 @@ Source: PS3.18 8.7.3.3 (compressed frames each alone, uncompressed ones together
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 
 import structlog
 
@@ -50,14 +51,19 @@ def pixel_payloads(frames: FrameSet, form: PixelForm, *, address: str) -> Iterat
 
 
 def readable_parts(instance: HeldInstance, form: PixelForm, *, address: str) -> Iterator[Part]:
-    """Parts of one instance among others, which do not fail with it when it cannot be read."""
+    """Parts of one instance among others, which do not fail with it when it cannot be read.
+
+    It is left out as a whole: what fails after its first part is raised.
+    """
     try:
-        for payload in pixel_payloads(open_frames(instance), form, address=address):
-            yield as_part(payload)
+        payloads = pixel_payloads(open_frames(instance), form, address=address)
+        first = next(payloads)
     except UnreadablePixelData as error:
         log.warning(
             "pixel data left out", sop_instance_uid=instance.sop_instance_uid, reason=str(error)
         )
+        return
+    yield from map(as_part, chain([first], payloads))
 
 
 def bulk_payload(bulk_data: BulkData, content_type: str, location: str) -> Payload:
@@ -80,7 +86,6 @@ def form_etag(instance: HeldInstance, form: PixelForm, what: str) -> str:
     prefix = "W/" if form.is_multipart else ""
     media_type = form.media_type.replace("/", ".")
     sha256 = instance.data_set_sha256.hex()
-    what = what.replace(",", ".")  # at commas Django takes If-None-Match apart
     return f'{prefix}"{sha256}-{what}-{media_type}-{form.transfer_syntax_uid}"'
 
 

@@ -6,6 +6,7 @@ What is accepted and needs no work comes first. Source: PS3.18 8.7.3.3 (bulk dat
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dicomweb.media_types import AcceptedRange, MediaType
 from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of, transfer_syntaxes_of
@@ -48,11 +49,13 @@ def choose_pixel_form(
     stored_syntax_uid: str,
     *,
     is_single: Callable[[str], bool],
+    can_make: Callable[[str], bool],
 ) -> PixelForm:
     """The form that the client likes best; if there are several, what is stored, then its first.
 
     `stored_syntax_uid` is Explicit VR Little Endian for all native frames. `is_single` tells
-    whether in a transfer syntax all of it is one part, so that it may go out alone.
+    whether in a transfer syntax all of it is one part, so that it may go out alone; `can_make`,
+    asked last, whether there is a way to another one.
     Raises `NotAcceptable`.
     """
     wanted = accepted or [AcceptedRange(ANY, 1.0)]
@@ -64,7 +67,9 @@ def choose_pixel_form(
         if form.is_multipart or is_single(form.transfer_syntax_uid)
     ]
     for *_, form in sorted(forms, key=lambda candidate: candidate[:3]):
-        if _can_be_made(stored_syntax_uid, form.transfer_syntax_uid):
+        syntax = form.transfer_syntax_uid
+        is_little_endian = syntax != EXPLICIT_VR_BIG_ENDIAN  # as native frames always are
+        if syntax == stored_syntax_uid or (is_little_endian and can_make(syntax)):
             return form
     raise NotAcceptable(
         "nothing that Accept names can be made of these frames; they are stored as "
@@ -72,9 +77,14 @@ def choose_pixel_form(
     )
 
 
-def never(_transfer_syntax_uid: str) -> bool:
-    """For `is_single`, where there can be several instances."""
-    return False
+def choose_parts_form(accepted: Sequence[AcceptedRange], stored_syntax_uid: str) -> PixelForm:
+    """The same for several instances, of which only the transfer syntax is known."""
+    return choose_pixel_form(
+        accepted,
+        stored_syntax_uid,
+        is_single=lambda _: False,
+        can_make=partial(can_transcode, stored_syntax_uid),
+    )
 
 
 def _forms(wanted: MediaType, stored: str) -> Iterator[PixelForm]:
@@ -121,8 +131,3 @@ def _octets(syntax: str, *, stored: str) -> tuple[str, ...]:
     if syntax == "*" or (syntax == "" and transfer_syntax(stored).is_video):
         return (stored,)
     return (_SAME_FRAMES.get(syntax, syntax) or EXPLICIT_VR_LITTLE_ENDIAN,)
-
-
-def _can_be_made(stored: str, wanted: str) -> bool:
-    """Native frames are little endian only."""
-    return stored == wanted or (wanted != EXPLICIT_VR_BIG_ENDIAN and can_transcode(stored, wanted))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import unpack
 
-from ingestion.dicom.decoding import ImagePixel, image_pixel
+from ingestion.dicom.decoding import image_pixel
 from ingestion.dicom.frame_locations import (
     FrameLocations,
     FramePlace,
@@ -19,7 +19,7 @@ from ingestion.dicom.frame_locations import (
     locate_frames,
 )
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.transcoding import transcode_frame
+from ingestion.dicom.transcoding import can_transcode_instance, transcode_frame
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import NotFound
 from ingestion.use_cases.location_cache import LocationCache
@@ -50,12 +50,22 @@ class FrameSet:
     _data_set: HeldDataSet
     _locations: FrameLocations
     _latest: tuple[int, FramePlace] | None = field(default=None, init=False)
-    _image: ImagePixel | None = field(default=None, init=False)
+    _known_header: JsonDataSet | None = field(default=None, init=False)
 
     @property
     def count(self) -> int:
         """How many frames there are; a film is one."""
         return self._locations.count
+
+    def require(self, number: int) -> None:
+        """Raise unless there are so many frames, and as many bytes as native ones take.
+
+        Reads nothing.
+        """
+        if self.is_encapsulated:
+            self._require_number(number)
+        else:
+            self._place(number)
 
     def size(self, number: int) -> int:
         """The bytes of a frame."""
@@ -65,14 +75,15 @@ class FrameSet:
         """A frame alone: native pixels from a byte boundary in little endian, or a code stream."""
         return b"".join(self.iterate(number))
 
+    def can_be_read_as(self, transfer_syntax_uid: str) -> bool:
+        """Whether, by the header, frames can be made in another transfer syntax."""
+        return can_transcode_instance(self._header(), self.transfer_syntax_uid, transfer_syntax_uid)
+
     def read_as(self, number: int, transfer_syntax_uid: str) -> bytes:
         """A frame in another transfer syntax. Raises `UnreadablePixelData` when there is none."""
-        frame = self.read(number)
-        if self._image is None:
-            self._image = image_pixel(header_of(self.instance))
         return transcode_frame(
-            frame,
-            image=self._image,
+            self.read(number),
+            image=image_pixel(self._header()),
             from_uid=self.transfer_syntax_uid,
             to_uid=transfer_syntax_uid,
         )
@@ -86,9 +97,17 @@ class FrameSet:
         stored = b"".join(self._data_set.read_at(*span) for span in place.spans)
         return iter([place.extract(stored)[offset:end]])
 
-    def _place(self, number: int) -> FramePlace:
+    def _header(self) -> JsonDataSet:
+        if self._known_header is None:
+            self._known_header = header_of(self.instance)
+        return self._known_header
+
+    def _require_number(self, number: int) -> None:
         if not 1 <= number <= self.count:
             raise NotFound(f"the instance has {self.count} frames")
+
+    def _place(self, number: int) -> FramePlace:
+        self._require_number(number)
         if self._latest is None or self._latest[0] != number:
             place = self._locations.place(self._data_set, number)
             if place is None:

@@ -142,6 +142,18 @@ def test_a_form_that_cannot_be_made_is_406(web: WebClient, accept: str) -> None:
     assert RLELossless in json.loads(response.content)["detail"]
 
 
+def test_what_a_codec_cannot_hold_leaves_the_next_that_is_liked(web: WebClient) -> None:
+    dataset = build_ct(
+        extra=[(0x00280100, "US", 32), (0x00280101, "US", 32), (0x7FE00010, "OW", bytes(256))]
+    )
+    web.store(dataset)
+    path = f"{instance_path(dataset)}/frames/1"
+    response = web.get(path, accept="image/jpeg, */*; q=0.2")
+    ((headers, body),) = parts(response)
+    assert (headers["Content-Type"], body) == (f"{OCTETS}; transfer-syntax={EXPLICIT}", bytes(256))
+    assert web.get(path, accept="image/jpeg").status_code == 406
+
+
 def test_one_frame_alone_has_length_range_and_validator(web: WebClient) -> None:
     dataset, frames = native()
     web.store(dataset)
@@ -241,6 +253,31 @@ def test_pixel_data_that_is_broken_or_absent_is_never_a_500(
     response = web.get(f"{instance_path(dataset)}/{name}")
     expected = {status} if name == "frames/1" else {200, 404, 406}
     assert response.status_code in expected
+
+
+def test_frames_that_are_not_all_there_are_told_before_the_first_is_sent(web: WebClient) -> None:
+    dataset = build_ct(rows=600, columns=600, extra=[(0x00280008, "IS", "3")])
+    web.store(dataset)
+    path = f"{instance_path(dataset)}/frames/"
+    assert web.get(f"{path}1").status_code == 200
+    response = web.get(f"{path}1-3")
+    assert response.status_code == 406
+    assert json.loads(response.content)["code"] == "unreadable-pixel-data"
+
+
+def test_an_instance_that_cannot_be_read_does_not_fail_its_neighbours(web: WebClient) -> None:
+    study = new_uid()
+    datasets = [
+        build_ct(study_instance_uid=study, extra=[(0x00200011, "IS", str(number))])
+        for number in range(3)
+    ]
+    datasets[1].compress(RLELossless, generate_instance_uid=False)
+    datasets[1].PixelData = encapsulate([b"no", b"frame", b"at all"], has_bot=False)
+    datasets[1].NumberOfFrames = 2
+    web.store(*datasets)
+    for name in ("pixeldata", "bulkdata"):
+        found = parts(web.get(f"/dicomweb/studies/{study}/{name}"))
+        assert [body for _, body in found] == [datasets[0].PixelData, datasets[2].PixelData]
 
 
 @pytest.fixture

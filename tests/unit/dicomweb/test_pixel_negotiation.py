@@ -1,11 +1,14 @@
 """The form of Pixel Data for each Accept header (PS3.18 8.7.3.3, Table 8.7.3-5)."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomweb.media_types import parse_accept
-from dicomweb.pixel_negotiation import choose_pixel_form, never
+from dicomweb.pixel_negotiation import choose_pixel_form
+from ingestion.dicom.transcoding import can_transcode
 from ingestion.errors import NotAcceptable
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -25,7 +28,10 @@ DEFAULTS = {
 
 def form(accept: str, stored: str, *, is_alone: bool = True) -> tuple[str, str, bool]:
     found = choose_pixel_form(
-        parse_accept(accept), stored, is_single=(lambda _: True) if is_alone else never
+        parse_accept(accept),
+        stored,
+        is_single=lambda _: is_alone,
+        can_make=partial(can_transcode, stored),
     )
     return found.media_type, found.transfer_syntax_uid, found.is_multipart
 

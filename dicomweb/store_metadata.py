@@ -4,7 +4,9 @@ Only then is it known what came: parts may stand in any order, and each data set
 Source: PS3.18 10.5.1.4.
 """
 
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -24,6 +26,11 @@ from ingestion.use_cases.receive_bulk_data import BulkData
 from ingestion.use_cases.store_instance import IncomingInstance, Sender
 
 REFUSALS = (InvalidDocument, InvalidInstance, LimitExceeded)
+
+# A data set takes many times its text in memory; few are large, and those wait for each other.
+LARGE_DATA_SET_BYTES = 1 << 20
+LARGE_DATA_SETS_AT_ONCE = 2
+_large_data_sets = threading.BoundedSemaphore(LARGE_DATA_SETS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,10 @@ class StoreMetadata:
         documents, self._documents = self._documents, []
         for kind, document in documents:
             for text in split_data_sets(document) if kind is PartKind.JSON else [document]:
-                yield self._composed(kind, text)
+                is_large = len(text) > LARGE_DATA_SET_BYTES
+                with _large_data_sets if is_large else nullcontext():
+                    composed = self._composed(kind, text)
+                yield composed
 
     def unused_parts(self) -> int:
         """How many parts of bulk data no data set refers to."""

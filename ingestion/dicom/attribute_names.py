@@ -6,7 +6,6 @@ Source: PS3.18 8.3.4.1 (attribute, tag, keyword), PS3.6 6.
 import re
 
 from pydicom.datadict import (
-    dictionary_has_tag,
     dictionary_VM,
     dictionary_VR,
     keyword_for_tag,
@@ -41,11 +40,20 @@ def parse_tag(text: str) -> int:
     text = text.strip()
     if _TAG.fullmatch(text):
         tag = int(text, 16)
-        if is_private(tag) or (dictionary_has_tag(tag) and dictionary_VR(tag) != "NONE"):
+        if is_private(tag) or _is_known(tag):
             return tag
     elif _KEYWORD.fullmatch(text) and (found := tag_for_keyword(text)) is not None:
         return found
     raise InvalidQuery("the query names an attribute that the data dictionary does not have")
+
+
+def _is_known(tag: int) -> bool:
+    """Whether the data dictionary has it, in a repeating group too; items and delimiters are no
+    attributes (PS3.5 7.5)."""
+    try:
+        return dictionary_VR(tag) != "NONE"
+    except KeyError:
+        return False
 
 
 def is_private(tag: int) -> bool:

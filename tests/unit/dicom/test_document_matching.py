@@ -286,6 +286,11 @@ def test_what_cannot_be_matched_is_an_invalid_query(name: str, value: str) -> No
         parse_document_key(name, value)
 
 
+def test_attributes_of_repeating_groups_have_their_vr() -> None:
+    assert parse_document_key("60020010", "8").vr == "US"
+    assert matched("60020010=8", data_set={"60020010": element("US", 8)})
+
+
 def test_no_pattern_makes_a_long_value_slow() -> None:
     data_set = {"00104000": element("LT", "a" * 20_000 + "b")}
     for pattern in ("*a" * 4000 + "c", "a*" * 4000 + "?c", "*?a" * 2000 + "c"):

@@ -114,7 +114,7 @@ def _content_security_policy(folder: Path) -> str:
     public = f"{base.scheme}://{base.netloc}" if base.netloc else ""
     policy = {
         "default-src": "'none'",
-        "script-src": f"'self' 'unsafe-eval' blob: {inline}",
+        "script-src": f"'self' 'unsafe-eval' {inline}",
         "worker-src": "'self' blob:",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": f"'self' data: blob: {public}",

@@ -89,11 +89,11 @@ _CHEST = (
 
 def _head(scalp: int, brain: int, white: int, *, fluid: int, lesion: int) -> tuple[Ellipsoid, ...]:
     return (
-        Ellipsoid(scalp, (0.0, 0.0, -0.1), (0.72, 0.88, 1.0)),
-        Ellipsoid(30, (0.0, 0.0, -0.1), (0.68, 0.84, 0.95)),
-        Ellipsoid(brain, (0.0, 0.0, -0.1), (0.62, 0.78, 0.9)),
-        Ellipsoid(white, (-0.27, 0.0, -0.05), (0.24, 0.58, 0.65)),
-        Ellipsoid(white, (0.27, 0.0, -0.05), (0.24, 0.58, 0.65)),
+        Ellipsoid(scalp, (0.0, 0.0, -0.1), (0.72, 0.88, 1.5)),
+        Ellipsoid(30, (0.0, 0.0, -0.1), (0.68, 0.84, 1.42)),
+        Ellipsoid(brain, (0.0, 0.0, -0.1), (0.62, 0.78, 1.34)),
+        Ellipsoid(white, (-0.27, 0.0, -0.05), (0.24, 0.58, 0.95)),
+        Ellipsoid(white, (0.27, 0.0, -0.05), (0.24, 0.58, 0.95)),
         Ellipsoid(fluid, (-0.11, -0.05, 0.05), (0.08, 0.3, 0.3)),
         Ellipsoid(fluid, (0.11, -0.05, 0.05), (0.08, 0.3, 0.3)),
         Ellipsoid(brain, (-0.2, 0.12, -0.1), (0.09, 0.14, 0.2)),

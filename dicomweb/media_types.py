@@ -4,6 +4,7 @@ Source: RFC 9110 8.3.1 and 12.5.1; PS3.18 8.7.1. Clients in the field send unquo
 quoted `transfer-syntax="*"` and Java's malformed `*; q=.2`; all of them are understood.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,12 +57,13 @@ def _ranges(text: str) -> Iterator[AcceptedRange]:
     for element in _ELEMENT.findall(text):
         media_type = parse_media_type(element)
         if media_type is not None:
-            quality = _quality(media_type.parameters.pop("q", "1"))
-            yield AcceptedRange(media_type, quality)
+            yield AcceptedRange(media_type, quality(media_type.parameters.pop("q", "1")))
 
 
-def _quality(text: str) -> float:
+def quality(text: str) -> float:
+    """A weight from 0 to 1 (RFC 9110 12.4.2); 1 for what is none."""
     try:
-        return min(max(float(text), 0.0), 1.0)
+        weight = float(text)
     except ValueError:
         return 1.0
+    return 1.0 if math.isnan(weight) else min(max(weight, 0.0), 1.0)

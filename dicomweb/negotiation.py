@@ -26,7 +26,12 @@ DICOM_JSON = Representation("application/dicom+json", also_known_as="application
 DICOM_XML = Representation("application/dicom+xml", also_known_as="application/xml")
 DICOM_FILE = Representation("application/dicom")
 DICOM_FILES = Representation("multipart/related", part_type="application/dicom")
-DICOM_XMLS = Representation("multipart/related", part_type="application/dicom+xml")
+# Clients ask for the type of the parts alone, and read the parts that they get.
+DICOM_XMLS = Representation(
+    "multipart/related",
+    part_type="application/dicom+xml",
+    also_known_as="application/dicom+xml",
+)
 DICOM_ZIP = Representation("application/zip")
 
 
@@ -36,9 +41,6 @@ class Choice:
 
     representation: Representation
     transfer_syntaxes: tuple[str, ...] | None
-
-    def accepts_syntax(self, transfer_syntax_uid: str) -> bool:
-        return self.transfer_syntaxes is None or transfer_syntax_uid in self.transfer_syntaxes
 
 
 def choose(header: str, parameter: str, offers: Sequence[Representation]) -> Choice:
@@ -100,11 +102,9 @@ def _transfer_syntaxes(
 ) -> tuple[str, ...] | None:
     """Departs from PS3.18 8.7.8.2: where none is named any will do, not Explicit VR Little Endian
     alone. So objects come as they were received, and no image grows tenfold unasked."""
-    ranges = [
-        item for item in accepted if item.quality and _specificity(item.media_type, offer)
-    ]
+    ranges = [item for item in accepted if item.quality and _specificity(item.media_type, offer)]
     best_first = sorted(ranges, key=lambda item: -item.quality)
-    named = tuple(item.media_type.parameters.get("transfer-syntax", "*") for item in best_first)
+    named = tuple(item.media_type.parameters.get("transfer-syntax") or "*" for item in best_first)
     return None if "*" in named or not named else tuple(dict.fromkeys(named))
 
 

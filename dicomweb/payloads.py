@@ -50,7 +50,8 @@ def single(request: HttpRequest, payload: Payload) -> HttpResponseBase:
     """
     span = _asked_range(request, payload)
     if span is None:
-        response = _whole(payload)
+        response = Streaming(()) if request.method == "HEAD" else _whole(payload)
+        response.headers["Content-Length"] = str(payload.size_bytes)
     elif not span:
         response = HttpResponse(status=416)
         response.headers["Content-Range"] = f"bytes */{payload.size_bytes}"
@@ -114,7 +115,6 @@ def _whole(payload: Payload) -> HttpResponseBase:
         response = FileResponse(payload.path.open("rb"))
     else:
         response = Streaming(payload.read(0, payload.size_bytes))
-    response.headers["Content-Length"] = str(payload.size_bytes)
     return response
 
 

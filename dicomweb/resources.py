@@ -7,7 +7,8 @@ from dicomweb.bulk_data import AllBulkDataTransaction, BulkDataTransaction
 from dicomweb.delete import DeleteTransaction
 from dicomweb.frames import FramesTransaction, PixelDataTransaction
 from dicomweb.rendered import RenderedTransaction
-from dicomweb.retrieve import RetrieveMetadataTransaction, RetrieveTransaction
+from dicomweb.retrieve import RetrieveTransaction
+from dicomweb.retrieve_metadata import RetrieveMetadataTransaction
 from dicomweb.search import SearchTransaction
 from dicomweb.store import StoreTransaction
 from dicomweb.thumbnails import ThumbnailTransaction

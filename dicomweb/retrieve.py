@@ -1,30 +1,37 @@
-"""The Retrieve transaction (WADO-RS): files as they were stored, and their metadata.
+"""The Retrieve transaction (WADO-RS): DICOM files in parts, alone or in a ZIP file.
 
-Source: PS3.18 10.4; 8.7.3.5.2 (transfer syntaxes), 8.6.1.2 (multipart).
+As they were stored, where the client takes that; else transcoded, one when its turn comes.
+Source: PS3.18 10.4; 8.7.3.5.2 (transfer syntaxes), 8.6.1 (payloads).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from dicomweb.links import Links
-from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_JSON, Choice
-from dicomweb.payloads import Part, Payload, multipart, single
+from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, Choice
+from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.transactions import StudiesTransaction
-from ingestion.errors import NotAcceptable
+from ingestion.use_cases.archive_instances import archive_instances
 from ingestion.use_cases.retrieve_instances import (
-    BATCH,
     Address,
     Addressed,
     HeldDocument,
     HeldInstance,
     find_instances,
-    held_documents,
     held_instances,
     only_instance,
+)
+from ingestion.use_cases.transcode_instances import (
+    InstanceFile,
+    Targets,
+    file_of,
+    files_of,
+    select_transfer_syntaxes,
 )
 
 
@@ -32,8 +39,15 @@ class RetrieveTransaction(StudiesTransaction):
     """GET of a study, a series or an instance: its DICOM files."""
 
     @extend_schema(
-        responses={(200, 'multipart/related; type="application/dicom"'): OpenApiTypes.BINARY},
-        description="Retrieve (WADO-RS, PS3.18 10.4): the files, in their stored transfer syntax.",
+        responses={
+            (200, 'multipart/related; type="application/dicom"'): OpenApiTypes.BINARY,
+            (200, "application/dicom"): OpenApiTypes.BINARY,
+            (200, "application/zip"): OpenApiTypes.BINARY,
+        },
+        description=(
+            "Retrieve (WADO-RS, PS3.18 10.4): the files, as stored or in the transfer syntax that "
+            "Accept names; an instance also alone; all of them also in a ZIP file with a DICOMDIR."
+        ),
     )
     def get(
         self,
@@ -44,97 +58,39 @@ class RetrieveTransaction(StudiesTransaction):
         sop_instance_uid: str = "",
     ) -> HttpResponseBase:
         """All files, or with `application/dicom` the only one."""
-        offers = (DICOM_FILES, DICOM_FILE) if sop_instance_uid else (DICOM_FILES,)
-        choice = self.choose(*offers)
+        alone = (DICOM_FILE,) if sop_instance_uid else ()
+        choice = self.choose(DICOM_FILES, *alone, DICOM_ZIP)
         found = find_instances(
             Address(
                 self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
             )
         )
-        _require_stored_syntax(choice, found)
+        http = request._request
         if choice.representation is DICOM_FILE:
-            return single(request._request, _file(only_instance(found), self.links))
-        return multipart(
-            _parts(held_instances(found), self.links), part_type=DICOM_FILE.content_type
-        )
-
-
-class RetrieveMetadataTransaction(StudiesTransaction):
-    """GET of the metadata below a study, a series or an instance."""
-
-    @extend_schema(
-        responses={(200, "application/dicom+json"): OpenApiTypes.OBJECT},
-        description="Metadata (PS3.18 10.4.1.1.2): data sets without bulk data, as DICOM JSON.",
-    )
-    def get(
-        self,
-        _request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponseBase:
-        """The headers of all instances, in the order of their files."""
-        self.choose(DICOM_JSON)
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
+            return _alone(http, found, choice, links=self.links)
+        etag = weak_tag(found, self.links.root, repr(choice))
+        wanted = [] if is_unchanged(http, etag) else found
+        targets = select_transfer_syntaxes(wanted, choice.transfer_syntaxes)
+        sent = [] if http.method == "HEAD" else wanted
+        if choice.representation is DICOM_ZIP:
+            uid = sop_instance_uid or series_instance_uid or study_instance_uid
+            response = _archive(sent, targets, file_name=uid)
+        else:
+            response = multipart(
+                _parts(sent, targets, self.links), part_type=DICOM_FILE.content_type
             )
-        )
-        pieces = _metadata(found, self.links)
-        content_type = DICOM_JSON.content_type
-        if len(found) <= BATCH:
-            return HttpResponse(b"".join(pieces), content_type=content_type)
-        return StreamingHttpResponse(pieces, content_type=content_type)
+        return unless_unchanged(http, response, etag)
 
 
-def _require_stored_syntax(choice: Choice, found: list[Addressed]) -> None:
-    """Raise unless every instance may be sent as it is stored."""
-    if not all(choice.accepts_syntax(item.transfer_syntax_uid) for item in found):
-        stored = ", ".join(sorted({item.transfer_syntax_uid for item in found}))
-        raise NotAcceptable(f"Accept leaves out a transfer syntax that is stored here: {stored}")
+def weak_tag(found: Sequence[Addressed], *circumstances: str) -> str:
+    """An entity tag of what these instances look like under circumstances such as the media type.
 
-
-def _file(instance: HeldInstance, links: Links) -> Payload:
-    """One file with its length; by the kernel alone where the store has it on a local disk."""
-    return Payload(
-        content_type=_part_type(instance),
-        content_location=address_of(instance, links),
-        size_bytes=instance.size_bytes,
-        etag=f'"{instance.data_set_sha256.hex()}"',
-        read=instance.read,
-        path=instance.path(),
-    )
-
-
-def _parts(instances: Iterator[HeldInstance], links: Links) -> Iterator[Part]:
-    for instance in instances:
-        yield Part(_part_type(instance), address_of(instance, links), instance.read)
-
-
-def _metadata(found: list[Addressed], links: Links) -> Iterator[bytes]:
-    """One JSON array; documents are joined as they rest, never decoded."""
-    separator = b"["
-    batch: list[bytes] = []
-    for document in held_documents(found):
-        batch.append(_with_bulk_data_links(document, links))
-        if len(batch) >= BATCH:
-            yield separator + b",".join(batch)
-            separator, batch = b",", []
-    yield (separator + b",".join(batch) if batch or separator == b"[" else b"") + b"]"
-
-
-def _with_bulk_data_links(held: HeldDocument, links: Links) -> bytes:
-    """Relative references made absolute. A quote inside a JSON string is escaped, so that no
-    value can look like this name."""
-    address = address_of(held, links)
-    return held.document.replace(
-        b'"BulkDataURI":"bulkdata/', f'"BulkDataURI":"{address}/bulkdata/'.encode()
-    )
-
-
-def _part_type(instance: HeldInstance) -> str:
-    return f"application/dicom; transfer-syntax={instance.transfer_syntax_uid}"
+    Weak, because boundaries and compression differ from answer to answer.
+    """
+    digest = sha256(repr(circumstances).encode())
+    for item in found:
+        digest.update(item.document_id.bytes)
+    return f'W/"{digest.hexdigest()[:32]}"'
 
 
 def address_of(held: HeldInstance | HeldDocument, links: Links) -> str:
@@ -145,3 +101,59 @@ def address_of(held: HeldInstance | HeldDocument, links: Links) -> str:
         series_instance_uid=held.series_instance_uid,
         sop_instance_uid=held.sop_instance_uid,
     )
+
+
+def _alone(
+    request: HttpRequest, found: Sequence[Addressed], choice: Choice, *, links: Links
+) -> HttpResponseBase:
+    """One file with its length; by the kernel alone where the store has it on a local disk."""
+    instance = only_instance(found)
+    targets = select_transfer_syntaxes(found, choice.transfer_syntaxes)
+    digest = instance.data_set_sha256.hex()
+    if not targets:
+        return single(request, _payload(file_of(instance, targets), links, etag=f'"{digest}"'))
+    (target,) = targets.values()
+    etag = f'"{digest}-{target}"'
+    if request.method == "HEAD" or is_unchanged(request, etag):
+        response = StreamingHttpResponse((), content_type=_part_type(target))
+        response.headers["Content-Location"] = address_of(instance, links)
+        return unless_unchanged(request, response, etag)
+    return single(request, _payload(file_of(instance, targets), links, etag=etag))
+
+
+def _payload(file: InstanceFile, links: Links, *, etag: str) -> Payload:
+    return Payload(
+        content_type=_part_type(file.transfer_syntax_uid),
+        content_location=address_of(file.instance, links),
+        size_bytes=file.size_bytes,
+        etag=etag,
+        read=file.read,
+        path=file.path(),
+    )
+
+
+def _parts(found: Sequence[Addressed], targets: Targets, links: Links) -> Iterator[Part]:
+    instances = held_instances(found)
+    # Alone, an instance that cannot be transcoded is an error, not one among many.
+    files = files_of(instances, targets) if len(found) > 1 else _only(instances, targets)
+    for file in files:
+        yield Part(
+            _part_type(file.transfer_syntax_uid), address_of(file.instance, links), file.read
+        )
+
+
+def _only(instances: Iterator[HeldInstance], targets: Targets) -> Iterator[InstanceFile]:
+    for instance in instances:
+        yield file_of(instance, targets)
+
+
+def _archive(found: Sequence[Addressed], targets: Targets, *, file_name: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(
+        archive_instances(found, targets), content_type=DICOM_ZIP.content_type
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{file_name}.zip"'
+    return response
+
+
+def _part_type(transfer_syntax_uid: str) -> str:
+    return f"application/dicom; transfer-syntax={transfer_syntax_uid}"

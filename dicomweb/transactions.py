@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import patch_vary_headers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -83,6 +84,7 @@ class StudiesTransaction(APIView):
         answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # the stubs know only REST framework's own response
         if "Cache-Control" not in answer.headers:
             answer.headers["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(answer, ["Accept"])
         if request.method == "HEAD":
             _drop_body(answer)
         return answer

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from shutil import copyfileobj
 from typing import BinaryIO
 
 import orjson
@@ -37,13 +36,14 @@ _EXTENDED_OFFSET_TABLE, _EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00001, 0x7FE00002
 _PHOTOMETRIC_INTERPRETATION, _PLANAR_CONFIGURATION = 0x00280004, 0x00280006
 _LOSSY_IMAGE_COMPRESSION = 0x00282110
 _VALUE_BYTES_MAX = 0xFFFFFFFE
+_CHUNK_BYTES = 1 << 20
 _DEFAULT_LIMITS = HeaderLimits()
 
 
 def transcode_file(
     source: Path | BinaryIO,
     transfer_syntax_uid: str,
-    target: BinaryIO,
+    target: ByteSink,
     limits: HeaderLimits = _DEFAULT_LIMITS,
 ) -> None:
     """Write the DICOM file `source` to `target` in another transfer syntax, data set for data set.
@@ -59,7 +59,8 @@ def transcode_file(
         raise NotDicom("the file ends inside its file meta information")
     if meta.transfer_syntax_uid == transfer_syntax_uid:
         source.seek(0)
-        copyfileobj(source, target)
+        while chunk := source.read(_CHUNK_BYTES):
+            target.write(chunk)
         return None
     if not can_transcode(meta.transfer_syntax_uid, transfer_syntax_uid):
         raise UnreadablePixelData(
@@ -97,7 +98,7 @@ class _FileReader:
 class _Deflating:
     """Compresses what is written to it (PS3.5 A.5)."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: ByteSink) -> None:
         self._target = target
         self._compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         self._size_bytes = 0

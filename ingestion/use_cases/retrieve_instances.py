@@ -87,6 +87,7 @@ class HeldInstance:
 class HeldDocument:
     """The header of one instance as DICOM JSON, its bulk data as relative references."""
 
+    instance_id: int
     space_slug: str
     study_instance_uid: str
     series_instance_uid: str
@@ -188,7 +189,9 @@ def held_documents(addressed: Sequence[Addressed]) -> Iterator[HeldDocument]:
         for instance_id in ids:
             if (row := by_id.get(instance_id)) is not None:
                 series_id, sop_instance_uid, body = row
-                yield HeldDocument(*uids[series_id], sop_instance_uid, decompress(body))
+                yield HeldDocument(
+                    instance_id, *uids[series_id], sop_instance_uid, decompress(body)
+                )
 
 
 def _uids_above(series_ids: set[int]) -> dict[int, tuple[str, str, str]]:

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.media_types import parse_accept, parse_media_type
+from dicomweb.media_types import parse_accept, parse_media_type, quality
 from dicomweb.negotiation import (
     DICOM_FILE,
     DICOM_FILES,
     DICOM_JSON,
     DICOM_XML,
+    DICOM_XMLS,
+    DICOM_ZIP,
     Representation,
     choose,
 )
@@ -23,9 +25,18 @@ APPENDED_BY_OHIF = (
 JAVA_DEFAULT = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 CT = "1.2.840.10008.1.2.1"
 
+# What Accept headers are made of, and what breaks them.
+PIECES = (
+    *("application/dicom", "multipart/related", "application/zip", "application/dicom+xml", "*/*"),
+    *("*", ",", ";", " ", '"', "=", "\\", "q=", "0", ".5", "nan", "type=", "transfer-syntax="),
+    *("application/dicom+json", '"application/dicom"', CT, "1.2.3", "/", "é", "\x00"),
+)
+
 METADATA = [DICOM_JSON]
 STORE = [DICOM_JSON, DICOM_XML]
+XML_METADATA = [DICOM_JSON, DICOM_XMLS]
 STUDY = [DICOM_FILES]
+ZIPPED = [DICOM_FILES, DICOM_ZIP]
 INSTANCE = [DICOM_FILES, DICOM_FILE]
 
 
@@ -43,6 +54,14 @@ INSTANCE = [DICOM_FILES, DICOM_FILE]
         ("application/xml;q=0.9, application/json;q=0.1", STORE, DICOM_XML),
         ("application/dicom+json;q=0, */*", STORE, DICOM_XML),
         ("application/*", STORE, DICOM_JSON),
+        ("*/*", XML_METADATA, DICOM_JSON),
+        (JAVA_DEFAULT, XML_METADATA, DICOM_JSON),
+        (APPENDED_BY_OHIF, XML_METADATA, DICOM_JSON),
+        ('multipart/related; type="application/dicom+xml"', XML_METADATA, DICOM_XMLS),
+        ("multipart/related; type=application/dicom+xml", XML_METADATA, DICOM_XMLS),
+        ("application/zip", ZIPPED, DICOM_ZIP),
+        ("application/zip;q=0.5, */*;q=0.1", ZIPPED, DICOM_ZIP),
+        ("text/html, */*;q=0.8", ZIPPED, DICOM_FILES),
         (APPENDED_BY_OHIF, METADATA, DICOM_JSON),
         ('multipart/related; type="application/dicom"', STUDY, DICOM_FILES),
         ("multipart/related; type=application/dicom", STUDY, DICOM_FILES),
@@ -72,6 +91,7 @@ def test_clients_get_what_they_accept(
     [
         ("text/html", STORE),
         ("application/dicom+xml", METADATA),
+        ("application/dicom+xml;q=0", XML_METADATA),
         ("application/dicom", STUDY),
         ('multipart/related; type="image/jpeg"', INSTANCE),
         ("application/dicom+json;q=0", METADATA),
@@ -98,20 +118,26 @@ def test_the_query_parameter_stands_in_for_the_header() -> None:
         ("application/dicom", None),
         ("application/dicom; transfer-syntax=*", None),
         ('application/dicom; transfer-syntax="*"', None),
-        (f"application/dicom; transfer-syntax={CT}", {CT}),
+        (f"application/dicom; transfer-syntax={CT}", [CT]),
         (f'application/dicom; transfer-syntax="{CT}", */*;q=0.1', None),
         (
             f"application/dicom; transfer-syntax={CT}, application/dicom; transfer-syntax=1.2.3",
-            {CT, "1.2.3"},
+            [CT, "1.2.3"],
         ),
+        (
+            f"application/dicom;transfer-syntax={CT};q=.2,application/dicom;transfer-syntax=1.2.3",
+            ["1.2.3", CT],
+        ),
+        (f"application/dicom; transfer-syntax={CT}, application/dicom+json", [CT]),
+        (f"application/dicom; transfer-syntax={CT}, application/dicom;q=0", [CT]),
+        ("application/dicom; transfer-syntax=", None),
     ],
 )
 def test_transfer_syntaxes_are_those_that_accept_names(
-    accept: str, expected: set[str] | None
+    accept: str, expected: list[str] | None
 ) -> None:
     choice = choose(accept, "", [DICOM_FILE])
-    assert choice.transfer_syntaxes == (frozenset(expected) if expected else None)
-    assert choice.accepts_syntax("1.2.840.10008.1.2.4.50") == (expected is None)
+    assert choice.transfer_syntaxes == (tuple(expected) if expected else None)
 
 
 def test_quoted_parameters_may_hold_separators() -> None:
@@ -125,5 +151,23 @@ def test_quoted_parameters_may_hold_separators() -> None:
 def test_any_header_is_parsed_without_an_error(text: str) -> None:
     for accepted in parse_accept(text):
         assert 0 <= accepted.quality <= 1
-    with suppress(NotAcceptable):
-        choose(text, "", INSTANCE)
+    for header, parameter in ((text, ""), ("", text)):
+        with suppress(NotAcceptable):
+            assert choose(header, parameter, INSTANCE).representation in INSTANCE
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_any_mixture_of_what_clients_send_is_a_choice_or_not_acceptable(text: str) -> None:
+    for offers in (INSTANCE, ZIPPED, STORE, XML_METADATA):
+        with suppress(NotAcceptable):
+            choice = choose(text, "", offers)
+            assert choice.representation in offers
+            assert choice.transfer_syntaxes is None or all(choice.transfer_syntaxes)
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [("0.5", 0.5), ("1", 1), ("7", 1), ("-1", 0), ("", 1), ("x", 1), ("nan", 1), ("inf", 1)],
+)
+def test_a_weight_is_from_0_to_1(text: str, weight: float) -> None:
+    assert quality(text) == weight

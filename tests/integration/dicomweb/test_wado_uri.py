@@ -116,6 +116,13 @@ def test_the_file_comes_as_it_was_stored(web: WebClient, ct: Dataset) -> None:
         assert dcmread(io.BytesIO(content(response))) == ct
 
 
+def test_the_file_comes_in_the_transfer_syntax_that_is_named(web: WebClient, loop: Dataset) -> None:
+    response = web.get(uri(loop, contentType="application/dicom", transferSyntax=RLELossless))
+    file = dcmread(io.BytesIO(content(response)))
+    assert file.file_meta.TransferSyntaxUID == RLELossless
+    assert (file.pixel_array == loop.pixel_array).all()
+
+
 def test_a_transfer_syntax_that_cannot_be_made_is_406(web: WebClient, ct: Dataset) -> None:
     response = web.get(
         uri(ct, contentType="application/dicom", transferSyntax="1.2.840.10008.1.2.4.100")

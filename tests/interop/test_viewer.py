@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Response, sync_playwright
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
+from ingestion.management.demonstration_studies import demonstration_instances
+from tests.builders import new_uid, part10_bytes
+from tests.bundled_files import BUNDLED_FILES
 from tests.eventually import eventually
 from tests.interop.conftest import Site
 from tests.interop.test_browser import FLAGS, sign_in
@@ -35,6 +42,28 @@ def studies(site: Site) -> dict[str, str]:
     )
     found = site.search("/studies?PatientID=DEMO-*")
     return {study["00080061"]["Value"][0]: study["0020000D"]["Value"][0] for study in found}
+
+
+def phantom_slice() -> Dataset:
+    """The first slice of the thorax, in a study of its own."""
+    dataset = next(demonstration_instances())
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(dataset, keyword, new_uid())
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    return dataset
+
+
+def store(site: Site, file: bytes) -> None:
+    request = urllib.request.Request(
+        site.endpoints["dicomweb"] + "/studies",
+        data=file,
+        headers={
+            "Content-Type": "application/dicom",
+            "Authorization": f"Bearer {site.endpoints['token']}",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=SECONDS_MAX) as answer:
+        assert answer.status == 200
 
 
 @pytest.fixture
@@ -103,3 +132,37 @@ def test_the_study_list_is_searched_by_name(
     page.goto(site.endpoints["viewer"] + "?patientName=theodora")
     page.wait_for_selector("text=Phantom, Theodora")
     assert page.query_selector("text=Ellipse, Leonard") is None
+
+
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=lambda uid: uid.name
+)
+def test_compressed_images_are_drawn(site: Site, page: Page, syntax: UID) -> None:
+    dataset = phantom_slice()
+    dataset.compress(syntax, generate_instance_uid=False)
+    store(site, part10_bytes(dataset))
+    sign_in(page, site)
+    page.goto(f"{site.endpoints['viewer']}viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}")
+    wait_until_drawn(page)
+
+
+def test_a_clip_of_jpeg_frames_in_colour_is_drawn(site: Site, page: Page) -> None:
+    (clip,) = (path for path in BUNDLED_FILES if path.name == "examples_ybr_color.dcm")
+    store(site, clip.read_bytes())
+    sign_in(page, site)
+    study = dcmread(clip, stop_before_pixels=True).StudyInstanceUID
+    page.goto(f"{site.endpoints['viewer']}viewer?StudyInstanceUIDs={study}")
+    wait_until_drawn(page)
+
+
+def test_a_study_without_modality_spoils_no_list(
+    site: Site, studies: dict[str, str], page: Page
+) -> None:
+    dataset = phantom_slice()
+    dataset.PatientName = "Unsaid^Ursula"
+    del dataset.Modality
+    store(site, part10_bytes(dataset))
+    sign_in(page, site)
+    page.goto(site.endpoints["viewer"])
+    page.wait_for_selector("text=Unsaid, Ursula")
+    page.wait_for_selector("text=Phantom, Theodora")

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from ingestion.dicom.dicomdir import DicomDir
-from ingestion.dicom.json_model import JsonDataSet
 from ingestion.use_cases.retrieve_instances import Addressed, held_documents, held_instances
 from ingestion.use_cases.transcode_instances import Targets, files_of
 
 _DICOMDIR = "DICOMDIR"
-_HEADERS_AT_ONCE = 20
 _ZIP64_BYTES = 1 << 31
 
 
@@ -62,16 +60,16 @@ def _files(
     found: Sequence[Addressed], targets: Targets, directory: DicomDir
 ) -> Iterator[tuple[str, int, Iterator[bytes]]]:
     """Name, size and bytes of each file, as the directory knows it from then on."""
-    for start in range(0, len(found), _HEADERS_AT_ONCE):
-        some = found[start : start + _HEADERS_AT_ONCE]
-        headers: dict[int, JsonDataSet] = {
-            held.instance_id: orjson.loads(held.document) for held in held_documents(some)
-        }
-        for file in files_of(held_instances(some), targets):
-            header = headers.pop(file.instance.instance_id, None)
-            if header is not None:
-                file_id = directory.add(header, file.transfer_syntax_uid)
-                yield "/".join(file_id), file.size_bytes, file.read()
+    places = {item.instance_id: place for place, item in enumerate(found)}
+    documents = held_documents(found)
+    held = next(documents, None)
+    for file in files_of(held_instances(found), targets):
+        place = places[file.instance.instance_id]
+        while held is not None and places[held.instance_id] < place:
+            held = next(documents, None)
+        if held is not None and places[held.instance_id] == place:
+            file_id = directory.add(orjson.loads(held.document), file.transfer_syntax_uid)
+            yield "/".join(file_id), file.size_bytes, file.read()
 
 
 def _entry(

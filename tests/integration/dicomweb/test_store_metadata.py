@@ -29,7 +29,7 @@ from tests.integration.dicomweb.store_requests import (
 )
 from tests.integration.dicomweb.web_client import STOW_TYPE, WebClient, content
 
-PDF = b"%PDF-1.4 of odd length.\n%%EOF"
+DOCUMENT = b"%PDF-1.4 of odd length.\n%%EOF"
 
 
 def retrieved(web: WebClient, data_set: dict[str, Any]) -> FileDataset:
@@ -207,13 +207,16 @@ def test_a_video_is_one_fragment(web: WebClient) -> None:
     assert video in found.PixelData
 
 
-def test_a_document_is_encapsulated_with_its_type_and_length(web: WebClient) -> None:
-    data_set = metadata(ENCAPSULATED_PDF, x00420011=bulk("report.pdf"))
-    stored(web, json_part(data_set), RawPart(PDF, "application/pdf", "report.pdf"))
+@pytest.mark.parametrize("media_type", ["application/pdf", "text/xml", "model/stl", "model/obj"])
+def test_a_document_is_encapsulated_with_its_type_and_length(
+    web: WebClient, media_type: str
+) -> None:
+    data_set = metadata(ENCAPSULATED_PDF, x00420011=bulk("report"))
+    stored(web, json_part(data_set), RawPart(DOCUMENT, media_type, "report"))
     found = retrieved(web, data_set)
-    assert found.EncapsulatedDocument == PDF + b"\0"
-    assert found.EncapsulatedDocumentLength == len(PDF)
-    assert found.MIMETypeOfEncapsulatedDocument == "application/pdf"
+    assert found.EncapsulatedDocument == DOCUMENT + b"\0"
+    assert found.EncapsulatedDocumentLength == len(DOCUMENT)
+    assert found.MIMETypeOfEncapsulatedDocument == media_type
 
 
 def test_bulk_data_in_items_and_in_line_is_stored(web: WebClient) -> None:

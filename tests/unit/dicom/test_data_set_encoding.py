@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.dicom.data_set_encoding import BulkValue, encode_data_set
+from ingestion.dicom.json_encoding import element_header
 from ingestion.dicom.json_model import dumps, element
 from ingestion.dicom.json_reading import parse_data_set
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
@@ -244,6 +245,12 @@ def test_what_is_no_element_of_a_data_set_is_refused(tag: str) -> None:
 
 def test_file_meta_and_group_lengths_are_left_out() -> None:
     assert read_back({"00020010": element("UI", "1.2"), "00080000": element("UL", 4)}) == UTF_8
+
+
+def test_value_longer_than_a_length_field_can_tell_is_refused() -> None:
+    assert element_header(0x7FE00010, "OW", 0xFFFFFFFE) == b"\xe0\x7f\x10\0OW\0\0\xfe\xff\xff\xff"
+    with pytest.raises(MalformedDataSet):
+        element_header(0x7FE00010, "OW", 0x100000000)
 
 
 def test_text_too_long_for_its_vr_keeps_every_byte() -> None:

@@ -31,7 +31,7 @@ _MODALITY_LUT, _VOI_LUT = "00283000", "00283010"
 _WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = "00281050", "00281051", "00281056"
 _PADDING_VALUE, _PADDING_RANGE_LIMIT = "00280120", "00280121"
 
-_SAMPLED_PIXELS = 1 << 18
+_SAMPLED_PIXELS = 1 << 16
 _SPREAD_PERCENT = (0.5, 99.5)
 _BLOCK_PIXELS = 1 << 22
 
@@ -48,21 +48,22 @@ def grey_levels(
     read_bulk_data: ReadBulkData,
 ) -> NDArray[np.uint8]:
     """Brightness `(rows, columns)` uint8 of stored values; `window` goes before the header's."""
-    modality = _modality(data_set, frame_number, image=image, read_bulk_data=read_bulk_data)
-    voi = (
-        (window.apply if window else None)
-        or _told_voi(data_set, frame_number, image=image, read_bulk_data=read_bulk_data)
-        or _found_voi(modality, pixels, data_set=data_set, image=image)
-    )
-    top, bottom = (0, 255) if image.photometric_interpretation == "MONOCHROME1" else (255, 0)
+    # Absurd headers overflow and divide infinities; what comes of it is clipped.
+    with np.errstate(all="ignore"):
+        modality = _modality(data_set, frame_number, image=image, read_bulk_data=read_bulk_data)
+        voi = (
+            (window.apply if window else None)
+            or _told_voi(data_set, frame_number, image=image, read_bulk_data=read_bulk_data)
+            or _found_voi(modality, pixels, data_set=data_set, image=image)
+        )
+        is_inverse = image.photometric_interpretation == "MONOCHROME1"
+        black, white = (255, 0) if is_inverse else (0, 255)
 
-    def shown(stored: NDArray[Any]) -> NDArray[np.uint8]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            inputs = np.nan_to_num(stored.astype(np.float64))
-            brightness = np.nan_to_num(voi(modality(inputs)))
-        return np.rint(bottom + (top - bottom) * np.clip(brightness, 0, 1)).astype(np.uint8)
+        def shown(stored: NDArray[Any]) -> NDArray[np.uint8]:
+            brightness = np.nan_to_num(voi(modality(np.nan_to_num(stored.astype(np.float64)))))
+            return np.rint(black + (white - black) * np.clip(brightness, 0, 1)).astype(np.uint8)
 
-    return _each(pixels, shown)
+        return _each(pixels, shown)
 
 
 def _each(
@@ -147,7 +148,6 @@ def _spread(modality: _Transform, pixels: NDArray[Any], *, data_set: JsonDataSet
         low, high = sorted((padding, padding if limit is None else limit))
         image_values = stored[(stored < low) | (stored > high)]
         stored = image_values if image_values.size else stored
-    if not stored.size:
-        return np.zeros(2)
-    with np.errstate(over="ignore"):
-        return np.percentile(modality(stored), _SPREAD_PERCENT)
+    shown = modality(stored)
+    shown = shown[np.isfinite(shown)]
+    return np.percentile(shown, _SPREAD_PERCENT) if shown.size else np.zeros(2)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from ingestion.admin.display_values import person_name_text
 from ingestion.errors import NotFound
 from ingestion.models import Study
 from ingestion.use_cases.delete_entities import delete_entities
@@ -30,7 +31,7 @@ def delete_studies(
         **model_admin.admin_site.each_context(request),
         "title": "Delete studies",
         "opts": model_admin.opts,
-        "studies": studies,
+        "studies": [(study, person_name_text(study.patient_name)) for study in studies],
         "instances": sum(study.number_of_instances for study in studies),
         "checkbox_name": ACTION_CHECKBOX_NAME,
     }

@@ -23,6 +23,7 @@ def act(client: Client, study: Study, **fields: str) -> Any:
 def test_it_asks_before_it_deletes(administrator: Client, held: Study) -> None:
     page = act(administrator, held).content.decode()
     assert held.study_instance_uid in page
+    assert "Doe, Jane" in page
     assert "3 instances" in page
     held.refresh_from_db()
     assert held.deleted_at is None

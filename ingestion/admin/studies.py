@@ -107,7 +107,7 @@ class StudyAdmin(LargeRecordAdmin[Study]):
             "Study",
             {
                 "fields": (
-                    "study_instance_uid",
+                    ("study_instance_uid", "viewer"),
                     ("date", "time", "study_id"),
                     ("accession_number", "study_description", "referring_physician"),
                 )
@@ -119,7 +119,7 @@ class StudyAdmin(LargeRecordAdmin[Study]):
                 "fields": (
                     ("contents", "size", "modalities_text"),
                     ("created_at", "changed_at", "state_text"),
-                    ("storage_space", "events", "viewer"),
+                    ("storage_space", "events"),
                 )
             },
         ),

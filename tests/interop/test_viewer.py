@@ -80,6 +80,7 @@ def page() -> Iterator[Page]:
         flags = [flag for flag in FLAGS if flag != "--disable-gpu"] + DRAWING
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(SECONDS_MAX * 1000)
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
         page.on("response", look_at)

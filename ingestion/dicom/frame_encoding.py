@@ -5,6 +5,7 @@ Source: PS3.5 8.2 (native or encapsulated format), A.4 (encapsulated transfer sy
 """
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -101,24 +102,27 @@ def _in_container(pixels: NDArray[Any], image: ImagePixel) -> NDArray[Any]:
 def _by_pydicom(transfer_syntax_uid: str, plugin: str) -> _Encoder:
     encoder = get_encoder(UID(transfer_syntax_uid))
     is_rle = transfer_syntax_uid == RLELossless
+    turn = threading.Lock()  # OpenJPEG's encoder corrupts memory in several threads at once
 
     def encode(decoded: Decoded, image: ImagePixel) -> bytes:
-        return encoder.encode(
-            np.ascontiguousarray(_in_container(decoded.pixels, image)),
-            encoding_plugin=plugin,
-            rows=image.rows,
-            columns=image.columns,
-            number_of_frames=1,
-            samples_per_pixel=image.samples_per_pixel,
-            bits_allocated=image.bits_allocated,
-            # Segments of RLE are whole bytes, whatever of them is in use (PS3.5 G.2).
-            bits_stored=image.bits_allocated if is_rle else image.bits_stored,
-            pixel_representation=image.pixel_representation,
-            photometric_interpretation=photometric_once_encoded(
-                decoded.photometric_interpretation, transfer_syntax_uid
-            ),
-            planar_configuration=0,
-        )
+        pixels = np.ascontiguousarray(_in_container(decoded.pixels, image))
+        with turn:
+            return encoder.encode(
+                pixels,
+                encoding_plugin=plugin,
+                rows=image.rows,
+                columns=image.columns,
+                number_of_frames=1,
+                samples_per_pixel=image.samples_per_pixel,
+                bits_allocated=image.bits_allocated,
+                # Segments of RLE are whole bytes, whatever of them is in use (PS3.5 G.2).
+                bits_stored=image.bits_allocated if is_rle else image.bits_stored,
+                pixel_representation=image.pixel_representation,
+                photometric_interpretation=photometric_once_encoded(
+                    decoded.photometric_interpretation, transfer_syntax_uid
+                ),
+                planar_configuration=0,
+            )
 
     return encode
 

@@ -347,7 +347,7 @@ class DataSetScanner:
             is_cut = end > window.size
             raise (TruncatedDataSet if is_cut else MalformedDataSet)("an item exceeds its sequence")
         item = DataSet(
-            self._item_encoding(parent.encoding),
+            elements.item_encoding(parent.encoding, window.peek(8)),
             encodings=parent.encodings,
             path=path,
             depth=parent.depth + 1,
@@ -358,11 +358,3 @@ class DataSetScanner:
         if is_delimited and not is_closed:
             raise TruncatedDataSet("an item is not closed")
         return item
-
-    def _item_encoding(self, encoding: Encoding) -> Encoding:
-        """Sequences of VR UN, and some of others, hold implicit VR items (PS3.5 6.2.2, note 4)."""
-        head = self._window.peek(8)
-        group = encoding.unpack_word(head, 0)[0] if len(head) == 8 else 0xFFFE
-        if not encoding.is_explicit or group == 0xFFFE or elements.looks_like_vr(head[4:6]):
-            return encoding
-        return elements.encoding(is_explicit=False, is_little_endian=encoding.is_little_endian)

@@ -3,6 +3,8 @@
 Source: PS3.5 Annex A; the comparison is pydicom's own decoding of both files.
 """
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,46 @@ def test_a_frame_alone_is_as_in_its_file() -> None:
     )
     with pytest.raises(UnreadablePixelData):
         transcode_frame(b"", image=image, from_uid=EXPLICIT, to_uid=JPEG_2000)
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", TARGETS)
+def test_threads_do_not_disturb_each_other(transfer_syntax_uid: str) -> None:
+    """Some codecs are not made for threads, and would end the process."""
+    contents = [(FOLDER / name).read_bytes() for name in ("CT_small.dcm", "JPEG2000.dcm")] * 20
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda content: transcoded(content, transfer_syntax_uid), contents))
+    assert made == made[:2] * 20
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", TARGETS)
+def test_memory_holds_a_few_frames_and_never_all(transfer_syntax_uid: str) -> None:
+    pixels = np.arange(64 * 256 * 256, dtype="<u2").tobytes()
+    content = part10_bytes(
+        build_ct(
+            rows=256,
+            columns=256,
+            extra=[
+                (0x00280008, "IS", "64"),
+                (0x00280101, "US", 16),
+                (0x00280102, "US", 15),
+                (0x7FE00010, "OW", pixels),
+            ],
+        )
+    )
+    tracemalloc.start()
+    try:
+        transcode_file(BytesIO(content), transfer_syntax_uid, Discarding())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 5 << 20, f"the file has {len(content)} bytes"
+
+
+class Discarding:
+    """Takes bytes and keeps none."""
+
+    def write(self, _: bytes, /) -> None:
+        pass
 
 
 @st.composite

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from django.http import HttpResponse, HttpResponseBase
-from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import OpenApiParameter
 
 from dicomweb.payloads import unless_unchanged
@@ -52,7 +51,6 @@ class RenditionTransaction(StudiesTransaction):
         if texts:
             service = self.links.root
             response.headers["Warning"] = ", ".join(f'299 {service} "{text}"' for text in texts)
-        patch_vary_headers(response, ["Accept"])
         return response
 
     def frame_address(self, instance: HeldInstance, number: int) -> str:

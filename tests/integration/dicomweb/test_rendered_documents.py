@@ -1,0 +1,108 @@
+"""Reports, encapsulated documents and films as rendered resources (PS3.18 8.7.4)."""
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+
+from tests.builders import build_ct
+from tests.integration.dicomweb.images import BASIC_TEXT_SR, path_of, picture, without_pixels
+from tests.integration.dicomweb.web_client import WebClient, content
+
+H264 = "1.2.840.10008.1.2.4.102"
+MPEG2 = "1.2.840.10008.1.2.4.100"
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+ENCAPSULATED_CDA = "1.2.840.10008.5.1.4.1.1.104.2"
+
+
+@pytest.fixture
+def report(web: WebClient) -> Dataset:
+    finding = Dataset()
+    finding.ValueType, finding.TextValue = "TEXT", "<b>Nothing</b> is wrong"
+    dataset = without_pixels(
+        BASIC_TEXT_SR,
+        (0x00080060, "CS", "SR"),
+        (0x0040A040, "CS", "CONTAINER"),
+        (0x0040A730, "SQ", [finding]),
+    )
+    web.store(dataset)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "shown"),
+    [
+        (None, "text/html; charset=utf-8", b"&lt;b&gt;Nothing&lt;/b&gt; is wrong"),
+        ("text/html", "text/html; charset=utf-8", b"<!DOCTYPE html>"),
+        ("text/plain", "text/plain; charset=utf-8", b"<b>Nothing</b> is wrong"),
+    ],
+)
+def test_a_report_is_a_page(
+    web: WebClient, report: Dataset, accept: str | None, content_type: str, shown: bytes
+) -> None:
+    response = web.get(f"{path_of(report)}/rendered", accept=accept)
+    assert response["Content-Type"] == content_type
+    assert shown in content(response)
+    assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_report_is_no_picture(web: WebClient, report: Dataset) -> None:
+    assert web.get(f"{path_of(report)}/rendered", accept="image/jpeg").status_code == 406
+    assert web.get(f"{path_of(report)}/frames/1/rendered").status_code == 404
+
+
+@pytest.mark.parametrize("size", [100, 5001])
+def test_a_pdf_is_given_as_it_is(web: WebClient, size: int) -> None:
+    """Whether it is in the header or bulk data, and without the byte that made it even."""
+    body = b"%PDF-1.7 " + bytes(index % 251 for index in range(size - 9))
+    dataset = without_pixels(
+        ENCAPSULATED_PDF,
+        (0x00420011, "OB", body + b"\0" * (size % 2)),
+        (0x00420012, "LO", "application/pdf"),
+        (0x00420015, "UL", size),
+    )
+    web.store(dataset)
+    response = web.get(f"{path_of(dataset)}/rendered")
+    assert response["Content-Type"] == "application/pdf"
+    assert content(response) == body
+    piece = web.get(f"{path_of(dataset)}/rendered", headers={"Range": "bytes=2-8"})
+    assert (piece.status_code, content(piece)) == (206, body[2:9])
+
+
+def test_xml_runs_nothing_and_other_documents_are_406(web: WebClient) -> None:
+    cda = without_pixels(
+        ENCAPSULATED_CDA, (0x00420011, "OB", b"<a/>"), (0x00420012, "LO", "text/XML")
+    )
+    page = without_pixels(
+        ENCAPSULATED_PDF, (0x00420011, "OB", b"<script>"), (0x00420012, "LO", "text/html")
+    )
+    empty = without_pixels(ENCAPSULATED_PDF)
+    web.store(cda, page, empty)
+    response = web.get(f"{path_of(cda)}/rendered")
+    assert content(response) == b"<a/>"
+    assert response["Content-Security-Policy"].startswith("sandbox")
+    assert web.get(f"{path_of(page)}/rendered").status_code == 406
+    assert web.get(f"{path_of(empty)}/rendered").status_code == 406
+
+
+MP4_FILE = b"\0\0\0\x18ftypmp42" + bytes(500)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "stream", "expected"),
+    [
+        (H264, MP4_FILE, "video/mp4"),
+        (H264, b"\0\0\0\1\x67" + bytes(500), None),
+        (MPEG2, b"\0\0\1\xba" + bytes(500), "video/mpeg"),
+    ],
+)
+def test_films(web: WebClient, syntax: str, stream: bytes, expected: str | None) -> None:
+    dataset = build_ct(transfer_syntax_uid=syntax)
+    dataset.PixelData = encapsulate([stream])
+    dataset.NumberOfFrames = 100
+    web.store(dataset)
+    response = web.get(f"{path_of(dataset)}/rendered")
+    assert response.status_code == (200 if expected else 406)
+    if expected:
+        assert response["Content-Type"] == expected
+        assert content(response).startswith(stream)
+    assert picture(web.get(f"{path_of(dataset)}/thumbnail")).size == (128, 128)

@@ -13,6 +13,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
 from dicomweb.cross_origin import CrossOriginMiddleware
+from dicomweb.problems import failed
 from ingestion.models import AccessToken, StorageSpace
 from tests.builders import build_ct, part10_bytes
 from tests.integration.dicomweb.web_client import WebClient, make_token, multipart
@@ -90,7 +91,7 @@ def test_a_preflight_needs_no_token(path: str) -> None:
         ("/dicomweb/studies", 200),
         ("/dicomweb/studies/1.2", 404),
         ("/dicomweb/no-such-resource", 404),
-        ("/dicomweb/studies?nonsense=1", 400),
+        ("/dicomweb/studies?limit=none", 400),
     ],
 )
 def test_every_answer_may_be_read_by_other_origins(web: WebClient, path: str, status: int) -> None:
@@ -148,6 +149,33 @@ def test_a_method_that_a_resource_lacks_is_405(web: WebClient) -> None:
     response = web.get("/dicomweb/studies", method="PUT")
     assert response.status_code in (403, 405)
     assert set(json.loads(response.content)) == {"code", "detail"}
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status", "code"),
+    [
+        ("/dicomweb/no-such-resource", "localhost", 404, "not-found"),
+        ("/wado-rs/spaces", "localhost", 404, "not-found"),
+        ("/dicomweb/studies", "elsewhere.example", 400, "invalid-request"),
+    ],
+)
+def test_what_no_resource_answers_is_a_problem_too(
+    web: WebClient, path: str, host: str, status: int, code: str
+) -> None:
+    response = web.get(path, headers={"Host": host})
+    assert (response.status_code, response["Content-Type"]) == (status, "application/json")
+    assert json.loads(response.content)["code"] == code
+
+
+def test_pages_of_people_that_are_not_there_are_pages() -> None:
+    assert Client().get("/no-such-page")["Content-Type"].startswith("text/html")
+
+
+def test_a_fault_that_nobody_foresaw_is_a_problem_without_its_reason() -> None:
+    response = failed(RequestFactory().get("/dicomweb/studies"))
+    assert response.status_code == 500
+    assert json.loads(getattr(response, "content", b""))["code"] == "error"
+    assert failed(RequestFactory().get("/admin/"))["Content-Type"].startswith("text/html")
 
 
 def test_answers_about_patients_are_for_no_shared_cache(web: WebClient) -> None:

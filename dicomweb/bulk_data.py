@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from dicomweb.frames import PARTS_RESPONSES, PIXEL_RESPONSES
-from dicomweb.negotiation import Representation
+from dicomweb.negotiation import OCTET_PARTS, Representation
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.pixel_data import as_part, bulk_payload, form_etag, pixel_payloads, readable_parts
 from dicomweb.pixel_negotiation import choose_parts_form, choose_pixel_form
@@ -38,7 +38,6 @@ from ingestion.use_cases.retrieve_instances import (
 )
 
 PDF = "application/pdf"
-OCTET_PARTS = Representation("multipart/related", part_type=OCTET_STREAM)
 
 
 class BulkDataTransaction(StudiesTransaction):

@@ -33,6 +33,7 @@ DICOM_XMLS = Representation(
     also_known_as="application/dicom+xml",
 )
 DICOM_ZIP = Representation("application/zip")
+OCTET_PARTS = Representation("multipart/related", part_type="application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Studies(SearchTransaction, StoreTransaction):
 class Study(RetrieveTransaction, StoreTransaction, DeleteTransaction):
     """One study."""
 
+    all_bulk_data = AllBulkDataTransaction
+
 
 class SeriesSearch(SearchTransaction):
     """All series, or those of a study."""
@@ -44,6 +46,8 @@ class InstanceSearch(SearchTransaction):
 
 class Files(RetrieveTransaction, DeleteTransaction):
     """One series or one instance."""
+
+    all_bulk_data = AllBulkDataTransaction
 
 
 class Metadata(RetrieveMetadataTransaction):

@@ -4,8 +4,9 @@ As they were stored, where the client takes that; else transcoded, one when its 
 Source: PS3.18 10.4; 8.7.3.5.2 (transfer syntaxes), 8.6.1 (payloads).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -13,7 +14,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from dicomweb.links import Links
-from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, Choice
+from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, OCTET_PARTS, Choice
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.transactions import StudiesTransaction
 from ingestion.use_cases.archive_instances import archive_instances
@@ -38,6 +39,10 @@ from ingestion.use_cases.transcode_instances import (
 class RetrieveTransaction(StudiesTransaction):
     """GET of a study, a series or an instance: its DICOM files."""
 
+    # Makes the view of all bulk data, which stand for the files where octets are asked for: as it
+    # once was (PS3.18 Table 10.4.4-1, note 2), and is still required.
+    all_bulk_data: Callable[..., Any] | None = None
+
     @extend_schema(
         responses={
             (200, 'multipart/related; type="application/dicom"'): OpenApiTypes.BINARY,
@@ -59,7 +64,10 @@ class RetrieveTransaction(StudiesTransaction):
     ) -> HttpResponseBase:
         """All files, or with `application/dicom` the only one."""
         alone = (DICOM_FILE,) if sop_instance_uid else ()
-        choice = self.choose(DICOM_FILES, *alone, DICOM_ZIP)
+        octets = (OCTET_PARTS,) if self.all_bulk_data else ()
+        choice = self.choose(DICOM_FILES, *alone, DICOM_ZIP, *octets)
+        if self.all_bulk_data and choice.representation is OCTET_PARTS:
+            return self._octets(request)
         found = find_instances(
             Address(
                 self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
@@ -80,6 +88,12 @@ class RetrieveTransaction(StudiesTransaction):
                 _parts(sent, targets, self.links), part_type=DICOM_FILE.content_type
             )
         return unless_unchanged(http, response, etag)
+
+    def _octets(self, request: Request) -> HttpResponseBase:
+        assert self.all_bulk_data is not None
+        view = self.all_bulk_data(request=request, args=self.args, kwargs=self.kwargs)
+        response: HttpResponseBase = view.get(request, **self.kwargs)
+        return response
 
 
 def weak_tag(found: Sequence[Addressed], *circumstances: str) -> str:

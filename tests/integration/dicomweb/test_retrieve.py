@@ -238,3 +238,15 @@ def test_a_store_without_local_files_serves_the_same(web: WebClient, tmp_path: P
     assert content(response) == part10_bytes(dataset)
     ((_, body),) = parts(web.get(instance_path(dataset)))
     assert body == part10_bytes(dataset)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_octets_of_files_are_their_bulk_data(
+    web: WebClient, study: list[Dataset], levels: int
+) -> None:
+    """PS3.18 Table 10.4.4-1, note 2: as if the resource of all bulk data were asked for."""
+    path = "/".join(instance_path(study[0]).split("/")[: 2 + 2 * levels])
+    accept = 'multipart/related; type="application/octet-stream"'
+    found = parts(web.get(path, accept=accept))
+    assert found == parts(web.get(f"{path}/bulkdata", accept=accept))
+    assert found[0][1] == study[0].PixelData

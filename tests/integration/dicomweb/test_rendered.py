@@ -312,3 +312,18 @@ def test_hostile_sizes_cost_nothing(web: WebClient) -> None:
     for dataset in (huge, flat, rle):
         assert web.get(f"{path_of(dataset)}/rendered").status_code == 406
         assert picture(web.get(f"{path_of(dataset)}/thumbnail")).size == (128, 128)
+
+
+def test_a_frame_beyond_the_limit_is_406(web: WebClient, settings: Settings) -> None:
+    dataset = image(gradient(100, 100))
+    web.store(dataset)
+    settings.LIMITS = settings.LIMITS.model_copy(update={"decoded_frame_bytes_max": 19_999})
+    response = web.get(f"{path_of(dataset)}/rendered")
+    assert response.status_code == 406
+    assert "19999" in json.loads(content(response))["detail"]
+
+
+def test_an_animation_has_so_many_pixels(web: WebClient, loop: Dataset, settings: Settings) -> None:
+    settings.LIMITS = settings.LIMITS.model_copy(update={"animation_pixels_max": 2 * 24})
+    response = web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/gif")
+    assert picture(response).n_frames == 2  # type: ignore[attr-defined]  # a GIF has it

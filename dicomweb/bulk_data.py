@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from dicomweb.frames import PARTS_RESPONSES, PIXEL_RESPONSES
+from dicomweb.described_answers import binary, ranged
 from dicomweb.negotiation import OCTET_PARTS, Representation
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.pixel_data import as_part, bulk_payload, form_etag, pixel_payloads, readable_parts
@@ -44,7 +44,7 @@ class BulkDataTransaction(StudiesTransaction):
     """GET of one value of an instance, as its metadata names it."""
 
     @extend_schema(
-        responses=PIXEL_RESPONSES,
+        responses={**binary("multipart/related"), **ranged("*/*")},
         parameters=[
             OpenApiParameter(
                 "tag_path",
@@ -108,7 +108,7 @@ class AllBulkDataTransaction(StudiesTransaction):
     """GET of all bulk data of a study, a series or an instance."""
 
     @extend_schema(
-        responses=PARTS_RESPONSES,
+        responses=binary("multipart/related"),
         description="Bulk data (PS3.18 10.4.1.1.5) of every instance: all values that metadata only"
         " names and that can be made in an accepted media type, each with its BulkDataURI.",
     )

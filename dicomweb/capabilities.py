@@ -114,7 +114,12 @@ def _add_method(resource: ET.Element, name: str, operation: Mapping[str, Any]) -
     ET.SubElement(method, "doc").text = operation.get("description", "")
     answers = operation["responses"]
     request = ET.SubElement(method, "request")
-    given = {media_type for answer in answers.values() for media_type in answer.get("content", {})}
+    given = {
+        media_type
+        for status, answer in answers.items()
+        if status.startswith("2")
+        for media_type in answer.get("content", {})
+    }
     if given:
         accept = _add_param(request, "Accept", style="header")
         for media_type in sorted(given):

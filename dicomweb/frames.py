@@ -8,10 +8,10 @@ from hashlib import blake2b
 from itertools import chain
 
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import FRAMES_IN_PARTS, ranged
 from dicomweb.frame_list import parse_frame_list
 from dicomweb.links import Links
 from dicomweb.media_types import AcceptedRange
@@ -20,7 +20,7 @@ from dicomweb.pixel_data import as_part, form_etag, frame_payload, readable_part
 from dicomweb.pixel_negotiation import PixelForm, choose_parts_form, choose_pixel_form
 from dicomweb.retrieve import address_of
 from dicomweb.transactions import StudiesTransaction
-from ingestion.dicom.frame_media_types import OCTET_STREAM
+from ingestion.dicom.frame_media_types import FRAME_MEDIA_TYPES
 from ingestion.errors import NotFound
 from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
 from ingestion.use_cases.retrieve_instances import (
@@ -31,17 +31,12 @@ from ingestion.use_cases.retrieve_instances import (
     only_instance,
 )
 
-PARTS_RESPONSES = {
-    (200, 'multipart/related; type="application/octet-stream"'): OpenApiTypes.BINARY,
-}
-PIXEL_RESPONSES = PARTS_RESPONSES | {(200, OCTET_STREAM): OpenApiTypes.BINARY}
-
 
 class FramesTransaction(StudiesTransaction):
     """GET of some frames of an instance."""
 
     @extend_schema(
-        responses=PIXEL_RESPONSES,
+        responses={**FRAMES_IN_PARTS, **ranged(*FRAME_MEDIA_TYPES)},
         parameters=[
             OpenApiParameter(
                 "frame_list",
@@ -96,7 +91,7 @@ class PixelDataTransaction(StudiesTransaction):
     """GET of all Pixel Data of a study, a series or an instance."""
 
     @extend_schema(
-        responses=PARTS_RESPONSES,
+        responses=FRAMES_IN_PARTS,
         description="Pixel Data (PS3.18 10.4.1.1.6): compressed frames each in a part,"
         " uncompressed ones of an instance together.",
     )

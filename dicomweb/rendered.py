@@ -11,10 +11,10 @@ from typing import ClassVar
 import structlog
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import binary, parts_of, ranged
 from dicomweb.frame_list import parse_frame_list
 from dicomweb.negotiation import Representation
 from dicomweb.payloads import Part, Payload, multipart, single
@@ -24,7 +24,15 @@ from dicomweb.retrieve import address_of
 from ingestion.dicom.rendering.document import HTML, PLAIN
 from ingestion.dicom.rendering.encoding import GIF, JPEG, PNG
 from ingestion.errors import NotAcceptable, NotFound, UnreadablePixelData
-from ingestion.use_cases.render_documents import Stream, encapsulated_document, film
+from ingestion.use_cases.render_documents import (
+    MP4,
+    MPEG,
+    PDF,
+    XML,
+    Stream,
+    encapsulated_document,
+    film,
+)
 from ingestion.use_cases.render_instances import (
     Kind,
     RenderOptions,
@@ -57,6 +65,10 @@ UNAPPLIED = "the parameter {} has no effect here"
 _PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 _CHARSET = "; charset=utf-8"
 
+RENDERED = {
+    **binary(*parts_of(JPEG, PNG, GIF), JPEG, PNG, GIF, HTML, PLAIN),
+    **ranged(PDF, XML, MP4, MPEG),
+}
 _PARAMETERS = [
     VIEWPORT,
     OpenApiParameter("window", str, description="`center,width,function` (PS3.18 8.3.5.1.4)."),
@@ -73,10 +85,7 @@ class RenderedTransaction(RenditionTransaction):
 
     @extend_schema(
         parameters=_PARAMETERS,
-        responses={
-            (200, media_type): OpenApiTypes.BINARY
-            for media_type in (JPEG, PNG, GIF, HTML, PLAIN, 'multipart/related; type="image/jpeg"')
-        },
+        responses=RENDERED,
         description="Rendered (PS3.18 10.4.1.1.3): pictures, or the page or document that it is.",
     )
     def get(

@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import binary, parts_of, ranged
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, OCTET_PARTS, Choice
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
@@ -45,9 +45,8 @@ class RetrieveTransaction(StudiesTransaction):
 
     @extend_schema(
         responses={
-            (200, 'multipart/related; type="application/dicom"'): OpenApiTypes.BINARY,
-            (200, "application/dicom"): OpenApiTypes.BINARY,
-            (200, "application/zip"): OpenApiTypes.BINARY,
+            **binary(*parts_of("application/dicom"), "application/zip"),
+            **ranged("application/dicom"),
         },
         description=(
             "Retrieve (WADO-RS, PS3.18 10.4): the files, as stored or in the transfer syntax that "

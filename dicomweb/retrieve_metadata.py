@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from dicomweb.compression import compressed
+from dicomweb.described_answers import CONDITIONAL, DATA_SETS, XML_DATA_SETS, binary
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_JSON, DICOM_XML, DICOM_XMLS, Representation
 from dicomweb.payloads import Part, is_unchanged, multipart, unless_unchanged
@@ -34,9 +34,10 @@ class RetrieveMetadataTransaction(StudiesTransaction):
 
     @extend_schema(
         responses={
-            (200, "application/dicom+json"): OpenApiTypes.OBJECT,
-            (200, 'multipart/related; type="application/dicom+xml"'): OpenApiTypes.BINARY,
-            (200, "application/dicom+xml"): OpenApiTypes.BINARY,
+            (200, "application/dicom+json"): DATA_SETS,
+            **XML_DATA_SETS,
+            **binary("application/dicom+xml"),
+            **CONDITIONAL,
         },
         description=(
             "Metadata (PS3.18 10.4.1.1.2): data sets without bulk data, as DICOM JSON, or as one "

@@ -15,6 +15,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import DATA_SET
 from dicomweb.media_types import MediaType, parse_media_type
 from dicomweb.multipart import MultipartReader, Part
 from dicomweb.negotiation import DICOM_FILES, DICOM_JSON, DICOM_XML
@@ -43,6 +44,16 @@ _WANTED = (
     "application/dicom+xml, or one of these alone, and not compressed"
 )
 
+# What was stored and what was not (PS3.18 Table 10.5.3-1, Annex I); 409 also tells that none was.
+_STORED = {
+    (status, media_type): schema
+    for status in (200, 202, 409)
+    for media_type, schema in (
+        (DICOM_JSON.content_type, DATA_SET),
+        (DICOM_XML.content_type, OpenApiTypes.BINARY),
+    )
+}
+
 
 class StoreTransaction(StudiesTransaction):
     """POST of DICOM files, or of metadata and bulk data, to the studies, or to one study."""
@@ -53,7 +64,7 @@ class StoreTransaction(StudiesTransaction):
             'multipart/related; type="application/dicom+json"': OpenApiTypes.BINARY,
             'multipart/related; type="application/dicom+xml"': OpenApiTypes.BINARY,
         },
-        responses={(200, "application/dicom+json"): OpenApiTypes.OBJECT},
+        responses=_STORED,
         description=(
             "Store (STOW-RS, PS3.18 10.5): one DICOM file per part, or one file alone; or metadata "
             "in JSON or XML with a part for each bulk data, named by Content-Location."

@@ -6,10 +6,10 @@ Source: PS3.18 10.4.1.1.4, 8.3.5.2.
 
 import structlog
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import CONDITIONAL, binary
 from dicomweb.frame_list import parse_frame_list
 from dicomweb.rendered import ALONE
 from dicomweb.rendering_parameters import parse_thumbnail
@@ -30,8 +30,6 @@ from ingestion.use_cases.retrieve_instances import Address, HeldInstance, find_i
 
 QUALITY = 80
 
-_RESPONSES = {(200, media_type): OpenApiTypes.BINARY for media_type in (JPEG, PNG, GIF)}
-
 log = structlog.get_logger(__name__)
 
 
@@ -40,7 +38,7 @@ class ThumbnailTransaction(RenditionTransaction):
 
     @extend_schema(
         parameters=[VIEWPORT],
-        responses=_RESPONSES,
+        responses={**binary(JPEG, PNG, GIF), **CONDITIONAL},
         description="Thumbnail (PS3.18 10.4.1.1.4): the middle of a study, series or instance.",
     )
     def get(

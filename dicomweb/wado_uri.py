@@ -6,17 +6,15 @@ Source: PS3.18 9; the defaults are those of its 2011 edition (7.3), which client
 """
 
 from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
+from dicomweb.described_answers import ranged
 from dicomweb.negotiation import DICOM_FILE, Choice, Representation, choose
-from dicomweb.rendered import ALONE, PAGES, RenderedTransaction
+from dicomweb.rendered import ALONE, PAGES, RENDERED, RenderedTransaction
 from dicomweb.retrieve import RetrieveTransaction
 from dicomweb.wado_uri_parameters import UriParameters, parse_uri
 from ingestion.dicom.decoding import image_pixel
-from ingestion.dicom.rendering.document import HTML, PLAIN
-from ingestion.dicom.rendering.encoding import GIF, JPEG, PNG
 from ingestion.use_cases.read_data_set import header_of
 from ingestion.use_cases.render_documents import MP4, MPEG, PDF, XML
 from ingestion.use_cases.render_instances import Kind, kind_of
@@ -57,10 +55,7 @@ class UriTransaction(RenderedTransaction):
 
     @extend_schema(
         parameters=_PARAMETERS,
-        responses={
-            (200, media_type): OpenApiTypes.BINARY
-            for media_type in ("application/dicom", JPEG, PNG, GIF, HTML, PLAIN, PDF, MP4)
-        },
+        responses={**RENDERED, **ranged(DICOM_FILE.content_type, PDF, XML, MP4, MPEG)},
         description="WADO-URI (PS3.18 9): one instance, as a file or rendered.",
     )
     def get(  # type: ignore[override]  # its address is in the query

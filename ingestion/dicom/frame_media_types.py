@@ -26,6 +26,8 @@ _SYNTAXES = {
     ),
 }
 
+FRAME_MEDIA_TYPES = (OCTET_STREAM, *_SYNTAXES)
+
 # Names of earlier editions and of clients in the field.
 _ALSO_KNOWN_AS = {
     "image/x-dicom-rle": "image/dicom-rle",

@@ -53,7 +53,7 @@ class CrossOriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = _SLASHES.sub("/", request.path_info).rstrip("/")
-        if not any(path == root or path.startswith(root + "/") for root in ROOTS):
+        if not is_below_a_root(path):
             return self._get_response(request)
         request.path_info = path
         if _is_preflight(request):
@@ -75,6 +75,11 @@ class CrossOriginMiddleware:
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Credentials": "true",
         }
+
+
+def is_below_a_root(path: str) -> bool:
+    """Whether a path is of DICOMweb."""
+    return any(path == root or path.startswith(root + "/") for root in ROOTS)
 
 
 def _is_preflight(request: HttpRequest) -> bool:

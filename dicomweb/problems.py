@@ -9,9 +9,11 @@ import orjson
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import defaults
 from rest_framework import exceptions
 
+from dicomweb.cross_origin import is_below_a_root
 from ingestion.errors import (
     DatabaseUnavailable,
     HeldInSeveralSpaces,
@@ -105,3 +107,24 @@ def problem(status: int, code: str, detail: str) -> HttpResponse:
     """An error's answer. `detail` names the rule, never a value of a patient."""
     body = orjson.dumps({"code": code, "detail": detail})
     return HttpResponse(body, status=status, content_type="application/json")
+
+
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """400 for what Django itself refuses, such as another host's name."""
+    if is_below_a_root(request.path_info):
+        return problem(400, InvalidRequest.code, "the request was not understood")
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404 for a path that no resource has."""
+    if is_below_a_root(request.path_info):
+        return problem(404, NotFound.code, "there is no such resource")
+    return defaults.page_not_found(request, exception)
+
+
+def failed(request: HttpRequest) -> HttpResponseBase:
+    """500 for what nobody foresaw; the log has the reason."""
+    if is_below_a_root(request.path_info):
+        return problem(500, IngestionError.code, "the server failed")
+    return defaults.server_error(request)

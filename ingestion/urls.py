@@ -6,6 +6,11 @@ from django.views.generic import RedirectView
 
 from ingestion import health
 
+# What no view answers is answered in the terms of the path's service.
+handler400 = "dicomweb.problems.not_understood"
+handler404 = "dicomweb.problems.not_found"
+handler500 = "dicomweb.problems.failed"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

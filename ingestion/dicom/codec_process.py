@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from threading import Timer
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingestion.dicom.codecs import CodecCall, run_codec
-from ingestion.errors import UnreadablePixelData
+from ingestion.errors import Unavailable, UnreadablePixelData
 
 PROCESSES = 2
 SECONDS_MAX = 20.0
@@ -87,8 +87,14 @@ for _ in range(PROCESSES):
 def run_codec_apart(
     frame: bytes, call: CodecCall, *, seconds_max: float = SECONDS_MAX
 ) -> tuple[NDArray[Any], str]:
-    """As `run_codec`, in one of the processes apart; waits while all of them are busy."""
-    process = _idle.get()
+    """As `run_codec`, in one of the processes apart.
+
+    Waits while all of them are busy; raises `Unavailable` when they are for `seconds_max`.
+    """
+    try:
+        process = _idle.get(timeout=seconds_max)
+    except Empty as error:
+        raise Unavailable("all codecs are busy") from error
     try:
         return process.run(frame, call, seconds_max=seconds_max)
     finally:

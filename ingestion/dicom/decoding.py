@@ -56,9 +56,9 @@ def decode_frame(
     """The pixels of one frame: native bytes from a byte boundary, or one frame's code stream.
 
     Unused bits are cleared (PS3.5 8.1.1), signs are extended, planes become samples of pixels,
-    YBR_FULL_422 gets its chrominance for each pixel. Raises `UnreadablePixelData`, and nothing
-    else, when there is no decoder, when the frame is larger than `bytes_max` once decoded, or
-    when it is not what the data set says.
+    YBR_FULL_422 gets its chrominance for each pixel. Raises `UnreadablePixelData` when there is no
+    decoder, when the frame is larger than `bytes_max` once decoded, or when it is not what the data
+    set says; `Unavailable` when the codecs are busy with others for too long; and nothing else.
     """
     if image.decoded_bytes > bytes_max:
         raise UnreadablePixelData(f"a decoded frame would have more than {bytes_max} bytes")

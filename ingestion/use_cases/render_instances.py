@@ -4,7 +4,8 @@ Only the frames that are shown are read. What was rendered is remembered, becaus
 the same pictures in bursts. Source: PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.7.4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -26,7 +27,7 @@ from ingestion.dicom.rendering.placeholder import placeholder
 from ingestion.dicom.rendering.viewport import Viewport, into_viewport, pixel_ratio
 from ingestion.dicom.rendering.windows import Window
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
-from ingestion.errors import UnreadablePixelData
+from ingestion.errors import Unavailable, UnreadablePixelData
 from ingestion.use_cases.read_data_set import header_of
 from ingestion.use_cases.rendition_cache import RenditionCache
 from ingestion.use_cases.retrieve_bulk_data import bulk_data_of
@@ -39,7 +40,8 @@ from ingestion.use_cases.retrieve_instances import (
 )
 
 # Frames decoded at a time by one process: it is their memory that counts.
-DECODED_TOGETHER_MAX = 4
+DECODED_TOGETHER_MAX = 8
+WAIT_SECONDS_MAX = 30.0
 
 _MODALITY = "00080060"
 _REPRESENTATIVE_FRAME = "00286010"
@@ -159,6 +161,17 @@ def representative_frame(instance: HeldInstance, *, otherwise: int = 1) -> int:
     return int(named) if 1 <= named <= count else otherwise
 
 
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for others to be done; raises `Unavailable` when they are not for too long."""
+    if not _turns.acquire(timeout=WAIT_SECONDS_MAX):
+        raise Unavailable("too many frames are being rendered")
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
 class _Renderer:
     """One instance, opened once for all frames that are asked of it."""
 
@@ -173,7 +186,7 @@ class _Renderer:
         bytes_max = settings.LIMITS.decoded_frame_bytes_max
         if self._frames.size(number) > bytes_max:
             raise UnreadablePixelData(f"the frame has more than {bytes_max} bytes")
-        with _turns:
+        with _turn():
             decoded = decode_frame(
                 self._frames.read(number),
                 image,

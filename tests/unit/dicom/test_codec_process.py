@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pydicom.pixels.utils import pixel_array
 
-from ingestion.dicom.codec_process import CodecProcess
+from ingestion.dicom.codec_process import CodecProcess, run_codec_apart
 from ingestion.dicom.codecs import CodecCall
 from ingestion.dicom.decoding import decode_frame, image_pixel
-from ingestion.errors import UnreadablePixelData
+from ingestion.errors import Unavailable, UnreadablePixelData
 from tests.bundled_files import BUNDLED_FILES
 from tests.image_frames import StoredImage, stored_image
 
@@ -54,6 +54,15 @@ def test_a_process_that_takes_too_long_is_replaced() -> None:
     pixels, _ = process.run(b"\1\2\3\4", NATIVE, seconds_max=60)
     assert pixels.tolist() == [[1, 2], [3, 4]]
     process.close()
+
+
+def test_callers_do_not_wait_for_ever() -> None:
+    """A code stream that nobody can read: here it is the wait that ends at once."""
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        waiting = [threads.submit(run_codec_apart, b"", NATIVE, seconds_max=0) for _ in range(8)]
+    for answer in waiting:
+        with pytest.raises((Unavailable, UnreadablePixelData)):
+            answer.result()
 
 
 def test_many_threads_share_the_processes() -> None:

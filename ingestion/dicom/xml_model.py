@@ -22,7 +22,8 @@ def to_xml(json_data_set: Mapping[str, Any]) -> bytes:
     root = ET.Element("NativeDicomModel", {"xmlns": NAMESPACE, "xml:space": "preserve"})
     _add_attributes(root, json_data_set)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document
+    # A reader would take it for a line feed (XML 1.0 2.11); only text can hold one as it is.
+    return document.replace(b"\r", b"&#13;")
 
 
 def _add_attributes(parent: ET.Element, data_set: Mapping[str, Any]) -> None:
@@ -59,7 +60,8 @@ def _add_person_name(node: ET.Element, name: Mapping[str, str]) -> None:
         if not name.get(group):
             continue
         group_node = ET.SubElement(node, group)
-        for component, text in zip(_COMPONENTS, name[group].split("^"), strict=False):
+        texts = name[group].split("^", len(_COMPONENTS) - 1)  # what is too many stays in the last
+        for component, text in zip(_COMPONENTS, texts, strict=False):
             if text:
                 _add_text(group_node, component, text)
 
@@ -74,5 +76,5 @@ def _private_creator(data_set: Mapping[str, Any], tag: str) -> str:
     """Return the creator of a private element's block (PS3.5 7.8.1), '' for other elements."""
     is_private = int(tag[3], 16) % 2 == 1 and tag[4:6] != "00"
     creator = data_set.get(f"{tag[:4]}00{tag[4:6]}", {}) if is_private else {}
-    values = creator.get("Value") or [""]
-    return str(values[0])
+    values = creator.get("Value") or [None]
+    return str(values[0] or "").translate(_NOT_XML)

@@ -65,6 +65,21 @@ def test_the_native_model_of_a_store_response() -> None:
     assert [(v.get("number"), v.text) for v in values] == [("1", "ab"), ("3", "c")]
 
 
+def test_xml_holds_line_ends_and_names_whole() -> None:
+    comment = {"00104000": element("LT", "one\r\ntwo\rthree\n")}
+    document = to_xml(comment | {"00100010": person_name("A^B^C^D^E^F")})
+    assert b"one&#13;\ntwo&#13;three\n" in document
+    assert ET.fromstring(document).findtext(".//{*}Value") == "one\r\ntwo\rthree\n"
+    assert ET.fromstring(document).findtext(".//{*}NameSuffix") == "E^F"
+
+
+def test_odd_private_creators_make_no_bad_xml() -> None:
+    for creator, written in (("a\x01b", "ab"), (None, None)):
+        block = {"00190010": {"vr": "LO", "Value": [creator]}}
+        root = ET.fromstring(to_xml(block | {"00191001": element("LO", "x")}))
+        assert root[1].get("privateCreator") == written
+
+
 def test_every_file_becomes_well_formed_xml() -> None:
     for path in FILES:
         if path.name.startswith(("chr", "rt", "test-SR", "CT_", "priv", "nested")):

@@ -47,10 +47,14 @@ def subscribe_to_workitem(
 
 
 def unsubscribe_from_workitem(scope: Scope, sop_instance_uid: str, *, ae_title: str) -> None:
-    """End an AE's subscription to one step. Raises `NotFound`, also when there is none."""
+    """End an AE's subscription to one step.
+
+    Raises `NotFound`, also when there is none, and `InvalidRequest`.
+    """
+    title = _required_title(ae_title)
     with transaction.atomic():
         workitem = locked_workitem(scope, sop_instance_uid)
-        ended, _ = workitem.subscriptions.filter(ae_title=ae_title.strip()).delete()
+        ended, _ = workitem.subscriptions.filter(ae_title=title).delete()
     _require_some(ended)
 
 
@@ -83,9 +87,9 @@ def subscribe_to_worklist(
 def unsubscribe_from_worklist(space: StorageSpace, *, ae_title: str) -> None:
     """End an AE's standing subscription and all its others in the space.
 
-    Raises `NotFound` when the AE is not subscribed to anything there.
+    Raises `NotFound` when the AE is not subscribed to anything there, and `InvalidRequest`.
     """
-    title = ae_title.strip()
+    title = _required_title(ae_title)
     with transaction.atomic():
         standing = _end_standing(space, title)
         single = WorkitemSubscription.objects.filter(
@@ -97,9 +101,9 @@ def unsubscribe_from_worklist(space: StorageSpace, *, ae_title: str) -> None:
 def suspend_worklist_subscription(space: StorageSpace, *, ae_title: str) -> None:
     """End an AE's standing subscription; it stays subscribed to the steps there are.
 
-    Raises `NotFound` when there is none.
+    Raises `NotFound` when there is none, and `InvalidRequest`.
     """
-    _require_some(_end_standing(space, ae_title.strip()))
+    _require_some(_end_standing(space, _required_title(ae_title)))
 
 
 def add_standing_subscribers(workitem: Workitem) -> None:

@@ -1,8 +1,9 @@
 """What a search asks, from the query string: attributes to match, to include, and the page.
 
 Nothing is skipped in silence: an attribute that is unknown, cannot be matched here, or lies
-below the level searched is refused, for the answer would hold more than was asked for.
-Source: PS3.18 8.3.4, 10.6.1.2.
+below the level searched is refused, for the answer would hold more than was asked for. Parameters
+of others, which are no attributes, are told.
+Source: PS3.18 8.3 (what is not supported is ignored), 8.3.4, 10.6.1.2.
 """
 
 import re
@@ -12,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from ingestion.dicom.attribute_names import (
     Path,
-    is_private,
+    is_no_attribute,
     name_of,
     parse_path,
     private_creator,
@@ -48,7 +49,8 @@ _FIRST_GROUP = 0x0008  # those before are of messages, files and directories (PS
 class SearchParameters:
     """A query string, understood but not yet bound to a resource.
 
-    `unmatched` are attributes whose value was given and is never matched.
+    `unmatched` are attributes whose value was given and is never matched, `ignored` the names of
+    parameters that are not ours.
     """
 
     keys: tuple[DocumentKey, ...] = ()
@@ -58,6 +60,7 @@ class SearchParameters:
     options: MatchingOption = LITERAL
     across_spaces: AcrossSpaces = AcrossSpaces.MERGED
     unmatched: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +141,12 @@ def bind_search(
 
 
 def _require_reachable(key: DocumentKey, resource: Resource) -> None:
-    level = level_of(key.path)
+    level = level_of(key.path, searched=resource.level)
     if key.path[0] in COMPUTED_TAGS:
         raise InvalidQuery(f"{key.name} is made for each answer and cannot be matched")
     if level not in PATHS[resource.level]:
-        whose = "of the" if not is_private(key.path[0]) else "private and so of the"
         raise InvalidQuery(
-            f"{key.name} is an attribute {whose} {level.value} level; this search is at the"
+            f"{key.name} is an attribute of the {level.value} level; this search is at the"
             f" {resource.level.value} level"
         )
 
@@ -180,14 +182,23 @@ def _with_keys(parameters: SearchParameters, pairs: list[tuple[str, str]]) -> Se
     """The keys are read last: how they match may be said behind them."""
     keys = []
     unmatched = []
+    ignored = []
     for name, value in pairs:
+        if is_no_attribute(name):
+            ignored.append(name)
+            continue
         path = parse_path(name)
         if path[0] >> 16 < _FIRST_GROUP:
             raise InvalidQuery(f"{name_of(path[0])} is no attribute of data sets")
         keys.append(key_of_path(_ALIASES.get(path, path), value, options=parameters.options))
         if path[-1] in NEVER_MATCHED and value.strip():
             unmatched.append(name_of(path[-1]))
-    return replace(parameters, keys=with_combined_times(keys), unmatched=tuple(unmatched))
+    return replace(
+        parameters,
+        keys=with_combined_times(keys),
+        unmatched=tuple(unmatched),
+        ignored=tuple(ignored),
+    )
 
 
 def _parse_limit(parameters: SearchParameters, name: str, value: str) -> SearchParameters:

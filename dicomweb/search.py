@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from dicomweb.links import Links
-from dicomweb.negotiation import DICOM_JSON, Representation
+from dicomweb.negotiation import DICOM_JSON, DICOM_XMLS, Representation
 from dicomweb.parameters import (
     PageLimits,
     Resource,
@@ -51,11 +51,10 @@ _PARAMETERS = [
     OpenApiParameter("StudyInstanceUID", str, description="One, or several by comma."),
 ]
 
-DICOM_XMLS = Representation("multipart/related", part_type="application/dicom+xml")
-
 MORE_RESULTS = "There are additional results that can be requested"
 COUNTED_RESULTS = "There are {} additional results that can be requested"
 NOT_MATCHED = "{} is never matched; the results were not limited by it"
+IGNORED = "The parameter {} is not supported and was ignored"
 CUT = "The search ended before all stored headers were read; name more attributes to find the rest"
 
 PRIVATE_CREATOR = "IMAGING INGESTION"
@@ -138,6 +137,7 @@ class SearchTransaction(StudiesTransaction):
         page: Page,
     ) -> None:
         texts = [NOT_MATCHED.format(name) for name in parameters.unmatched]
+        texts += [IGNORED.format(name) for name in parameters.ignored]
         if page.was_cut:
             texts.append(CUT)
         elif page.has_more and page.total is None:

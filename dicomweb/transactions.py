@@ -82,6 +82,8 @@ class StudiesTransaction(APIView):
     ) -> Any:
         """HEAD is GET without the body; patients' data is for no shared cache."""
         answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # the stubs know only REST framework's own response
+        if isinstance(answer, HttpResponse) and not answer.content:
+            _drop_type_of_nothing(answer)
         if "Cache-Control" not in answer.headers:
             answer.headers["Cache-Control"] = "private, no-cache"
         patch_vary_headers(answer, ["Accept"])
@@ -97,6 +99,12 @@ def _accept(query_string: str) -> str:
     except ValueError:
         return ""
     return dict(pairs).get("accept", "")
+
+
+def _drop_type_of_nothing(response: HttpResponse) -> None:
+    """Django calls an empty answer HTML; a type that a transaction gave it stays."""
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        del response.headers["Content-Type"]
 
 
 def _drop_body(response: HttpResponseBase) -> None:

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 
 from dicomweb.parameters import PageLimits
-from dicomweb.search import MORE_RESULTS
+from dicomweb.search import IGNORED, MORE_RESULTS
 from dicomweb.spaces import storable_space
 from dicomweb.worklist_bodies import (
     MANY,
@@ -23,6 +23,7 @@ from dicomweb.worklist_bodies import (
 from dicomweb.worklist_parameters import (
     TRANSACTION_NAMES,
     WORKITEM_NAMES,
+    ignored_parameters,
     parse_worklist_search,
     uid_parameter,
 )
@@ -108,9 +109,10 @@ class Worklist(WorklistTransaction):
         page = search_workitems(query)
         response = workitems_response(page.results, representation)
         said = ((MORE_RESULTS, page.has_more), (CUT_SHORT, page.is_cut_short))
-        warnings = [self.warning(text) for text, is_so in said if is_so]
-        if warnings:
-            response.headers["Warning"] = ", ".join(warnings)
+        texts = [IGNORED.format(name) for name in ignored_parameters(self.query_string)]
+        texts += [text for text, is_so in said if is_so]
+        if texts:
+            response.headers["Warning"] = ", ".join(map(self.warning, texts))
         return response
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from dicomweb.media_types import MediaType, parse_media_type
 from dicomweb.multipart import MultipartReader
-from dicomweb.negotiation import DICOM_JSON, DICOM_XML, Representation
+from dicomweb.negotiation import DICOM_JSON, DICOM_XML, DICOM_XMLS, Representation
 from dicomweb.payloads import Part, multipart
 from dicomweb.request_bodies import READ_BYTES, request_body
 from ingestion.dicom.json_model import JsonDataSet, element
@@ -27,9 +27,8 @@ from ingestion.errors import (
 )
 
 MULTIPART = "multipart/related"
-XML_PARTS = Representation(MULTIPART, part_type=DICOM_XML.content_type)
-ONE = (DICOM_JSON, DICOM_XML, XML_PARTS)  # representations of one workitem
-MANY = (DICOM_JSON, XML_PARTS)  # and of a list of them
+ONE = (DICOM_JSON, DICOM_XML, DICOM_XMLS)  # representations of one workitem
+MANY = (DICOM_JSON, DICOM_XMLS)  # and of a list of them
 
 _SPECIFIC_CHARACTER_SET = "00080005"
 

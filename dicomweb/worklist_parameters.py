@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from dicomweb.parameters import PARAMETERS_MAX, PageLimits
-from ingestion.dicom.attribute_names import parse_path
+from ingestion.dicom.attribute_names import is_no_attribute, parse_path
 from ingestion.dicom.document_matching import (
     DocumentKey,
     parse_document_key,
@@ -61,6 +61,12 @@ def parse_worklist_search(query_string: str, *, scope: Scope, limits: PageLimits
         offset=asked.offset,
         tags=asked.tags,
     )
+
+
+def ignored_parameters(query_string: str) -> tuple[str, ...]:
+    """Names in a search that are no attributes and no parameters of ours (PS3.18 8.3)."""
+    names = [name for name, _ in _pairs(query_string)]
+    return tuple(name for name in names if name.lower() not in _PARSERS and is_no_attribute(name))
 
 
 def uid_parameter(query_string: str, names: frozenset[str]) -> str:
@@ -149,7 +155,8 @@ def _parse_other(_asked: _Search, _name: str, _value: str) -> None:
 
 
 def _parse_key(asked: _Search, name: str, value: str) -> None:
-    asked.keys.append((name, value))
+    if not is_no_attribute(name):
+        asked.keys.append((name, value))
 
 
 _PARSERS: dict[str, Callable[[_Search, str, str], None]] = {

@@ -1,6 +1,6 @@
 """Reads attributes as queries name them: by keyword, by tag, or by a path into sequences.
 
-Source: PS3.18 8.3.4.1 (attribute, tag, keyword), PS3.6 6.
+Source: PS3.18 8.3.1 and 8.3.4.1 (attribute, tag, keyword), PS3.6 6.
 """
 
 import re
@@ -8,6 +8,7 @@ import re
 from pydicom.datadict import (
     dictionary_VM,
     dictionary_VR,
+    keyword_dict,
     keyword_for_tag,
     tag_for_keyword,
 )
@@ -21,6 +22,8 @@ UNKNOWN_VR = "UN"
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _KEYWORD = re.compile(r"[A-Za-z0-9]{1,64}")
+_PARAMETER = re.compile(r"[a-z_][A-Za-z0-9_]{0,63}")
+_KEYWORDS_IN_LOWER_CASE = frozenset(keyword.lower() for keyword in keyword_dict)
 
 
 def parse_path(text: str) -> Path:
@@ -47,6 +50,18 @@ def parse_tag(text: str) -> int:
     raise InvalidQuery("the query names an attribute that the data dictionary does not have")
 
 
+def is_no_attribute(text: str) -> bool:
+    """Whether a name can only be a parameter's: keywords begin in upper case (PS3.18 8.3.1.1).
+
+    A keyword in another case is meant as one.
+    """
+    return (
+        _PARAMETER.fullmatch(text) is not None
+        and _TAG.fullmatch(text) is None
+        and text.lower() not in _KEYWORDS_IN_LOWER_CASE
+    )
+
+
 def _is_known(tag: int) -> bool:
     """Whether the data dictionary has it, in a repeating group too; items and delimiters are no
     attributes (PS3.5 7.5)."""
@@ -61,6 +76,11 @@ def is_private(tag: int) -> bool:
     return (tag >> 16) % 2 == 1
 
 
+def is_private_creator(tag: int) -> bool:
+    """Whether the tag is of an element that reserves a block for a creator (PS3.5 7.8.1)."""
+    return is_private(tag) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
 def private_creator(tag: int) -> int | None:
     """The tag of the element that reserves a private element's block (PS3.5 7.8.1)."""
     block = (tag & 0xFFFF) >> 8
@@ -70,8 +90,7 @@ def private_creator(tag: int) -> int | None:
 def vr_of(tag: int) -> str:
     """The VR of the data dictionary, the first where it leaves a choice; UN for others."""
     if is_private(tag):
-        block = tag & 0xFFFF
-        return "LO" if 0x10 <= block <= 0xFF else UNKNOWN_VR
+        return "LO" if is_private_creator(tag) else UNKNOWN_VR
     return dictionary_VR(tag).split(" ", 1)[0]
 
 

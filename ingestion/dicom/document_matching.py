@@ -1,7 +1,7 @@
 """Matches data sets of the DICOM JSON Model against query keys, at any depth.
 
 Source: PS3.4 C.2.2.2 (matching), C.2.2.2.5.4 (dates with their times), C.2.2.2.6 (sequences),
-C.2.2.3 (any value of several may match); PS3.18 F.2.
+C.2.2.3 (any value of several may match); PS3.5 7.8.1 (private blocks); PS3.18 F.2.
 """
 
 from base64 import b64decode
@@ -13,7 +13,14 @@ from typing import Any
 from pydicom._dicom_dict import DicomDictionary  # private, but the one list there is
 from pydicom.datadict import tag_for_keyword
 
-from ingestion.dicom.attribute_names import UNKNOWN_VR, Path, name_of, parse_path, vr_of
+from ingestion.dicom.attribute_names import (
+    UNKNOWN_VR,
+    Path,
+    is_private_creator,
+    name_of,
+    parse_path,
+    vr_of,
+)
 from ingestion.dicom.attributes import normalized_date, normalized_time
 from ingestion.dicom.date_times import parse_moment, parse_offset
 from ingestion.dicom.json_model import JsonDataSet
@@ -36,6 +43,7 @@ from ingestion.dicom.matching import (
     filled_time,
     matches,
 )
+from ingestion.dicom.private_blocks import in_named_blocks
 from ingestion.errors import InvalidQuery
 
 _COMPONENT_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -103,6 +111,21 @@ def matches_all(keys: Sequence[DocumentKey], data_set: JsonDataSet) -> bool:
     return DocumentMatcher(keys).matches(data_set)
 
 
+def named_creators(keys: Iterable[DocumentKey]) -> dict[str, str]:
+    """The private creators that keys ask for, by the tag that names their block.
+
+    Each data set may have given them another one (PS3.5 7.8.1).
+    """
+    return {
+        f"{key.path[-1]:08X}": key.match.value
+        for key in keys
+        if isinstance(key.match, SingleValue)
+        and key.match.value
+        and len(key.path) == 1
+        and is_private_creator(key.path[0])
+    }
+
+
 class DocumentMatcher:
     """Keys made ready to be matched against many data sets."""
 
@@ -121,15 +144,19 @@ class _Item:
 
     def __init__(self, keys: Iterable[tuple[Path, DocumentKey]]) -> None:
         self._leaves: list[tuple[str, DocumentKey]] = []
+        self._creators: dict[str, str] = {}
         below: dict[str, list[tuple[Path, DocumentKey]]] = {}
         for path, key in keys:
             if len(path) == 1:
                 self._leaves.append((f"{path[0]:08X}", key))
+                self._creators |= named_creators([replace(key, path=path)])
             else:
                 below.setdefault(f"{path[0]:08X}", []).append((path[1:], key))
         self._sequences = [(tag, _Item(nested)) for tag, nested in below.items()]
 
     def matches(self, item: Mapping[str, Any], offset_minutes: int) -> bool:
+        if self._creators:
+            item = in_named_blocks(item, self._creators)
         return all(
             _element_matches(key, item, tag, offset_minutes) for tag, key in self._leaves
         ) and all(

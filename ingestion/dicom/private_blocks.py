@@ -1,7 +1,10 @@
-"""Gives private elements a block of their creator, where a data set names creators only.
+"""Gives private elements a block of their creator, and finds them in whichever they have.
 
 Source: PS3.5 7.8.1 (blocks 10 to FF of an odd group); PS3.19 A.1.5 (privateCreator).
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.errors import InvalidDocument
@@ -50,3 +53,44 @@ class PrivateBlocks:
             if not is_reserved and f"{group}{block:02X}" not in self._taken:
                 return block
         raise InvalidDocument(f"the private group {group} has no block left")
+
+
+def in_named_blocks(data_set: Mapping[str, Any], creators: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the data set with the elements of each creator in the block that is named for it.
+
+    `creators` are by the tag of the private creator element, (gggg,00bb). What stood in that block
+    changes places with them, so that nothing is lost. A creator that the data set does not have
+    changes nothing.
+    """
+    for named, creator in creators.items():
+        found = _creator_element(data_set, named[:4], creator)
+        if found not in (None, named):
+            data_set = _exchanged(data_set, named, found)
+    return data_set
+
+
+def _creator_element(data_set: Mapping[str, Any], group: str, creator: str) -> str | None:
+    """The first element of the group that reserves a block for the creator."""
+    for block in range(_FIRST_BLOCK, _LAST_BLOCK + 1):
+        tag = f"{group}00{block:02X}"
+        found = data_set.get(tag)
+        values = found.get("Value") if isinstance(found, dict) else None
+        if isinstance(values, list) and [str(value).strip() for value in values] == [creator]:
+            return tag
+    return None
+
+
+def _exchanged(data_set: Mapping[str, Any], one: str, other: str) -> Mapping[str, Any]:
+    """The data set with the blocks of two creator elements exchanged."""
+    group, here, there = one[:4], one[6:], other[6:]
+    blocks = {here: there, there: here}
+
+    def renamed(tag: str) -> str:
+        block, rest = tag[4:6], tag[6:]
+        if tag[:4] != group:
+            return tag
+        if block == "00":
+            return f"{group}00{blocks.get(rest, rest)}"
+        return f"{group}{blocks.get(block, block)}{rest}"
+
+    return {renamed(tag): value for tag, value in data_set.items()}

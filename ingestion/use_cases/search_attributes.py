@@ -13,7 +13,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, TextField
 
 from ingestion.dicom.attribute_levels import SERIES_TAGS, STUDY_TAGS
-from ingestion.dicom.attribute_names import Path
+from ingestion.dicom.attribute_names import Path, is_private
 from ingestion.dicom.attributes import (
     INDEXED,
     REQUEST_ATTRIBUTES,
@@ -56,7 +56,6 @@ AVAILABLE_TRANSFER_SYNTAX = _kept(
 ALWAYS_RETURNED = frozenset(
     {"PatientBirthDate", "PatientSex", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"}
 )
-
 RETURNED: tuple[IndexedAttribute, ...] = (
     *INDEXED,
     *SETS,
@@ -112,15 +111,25 @@ def entity_level(level: Level) -> Level:
     return Level.STUDY if level is Level.PATIENT else level
 
 
-def level_of(path: Path) -> Level:
-    """The level whose rows hold an attribute; what is not known to be above is an instance's."""
+def level_of(path: Path, *, searched: Level) -> Level:
+    """The level whose rows hold an attribute; what is not known to be above is an instance's.
+
+    Nobody knows what private ones describe: they are of whatever is searched.
+    """
     attribute = MATCHED.get(path)
     if attribute is not None:
         return entity_level(attribute.level)
+    if is_private(path[0]):
+        return searched
     tag = f"{path[0]:08X}"
     if tag in STUDY_TAGS:
         return Level.STUDY
     return Level.SERIES if tag in SERIES_TAGS else Level.IMAGE
+
+
+# Unique keys, and the one row of all three tables, of PS3.18 10.6.3: who looks at a series or an
+# instance needs the offset to tell its times.
+_ALWAYS_SHOWN = frozenset(("00080018", "0020000D", "0020000E", "00080201"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +151,16 @@ def returned_columns(
 ) -> tuple[ReturnedColumn, ...]:
     """The columns of a result that shows entities of `levels`.
 
-    The unique keys of entities above the searched one are always shown.
+    Unique keys and the offset from UTC of entities above the searched one are always shown.
     """
     shown = set(levels)
+    always = wanted_tags | _ALWAYS_SHOWN
     columns = []
     for attribute in RETURNED:
         level = entity_level(attribute.level)
         prefix = PATHS[searched].get(level)
         tag = f"{attribute.tag:08X}"
-        is_unique_key = attribute.keyword.endswith("InstanceUID")
-        if prefix is None or (level not in shown and not is_unique_key and tag not in wanted_tags):
+        if prefix is None or (level not in shown and tag not in always):
             continue
         is_sent_empty = (
             attribute.required_key or attribute.keyword in ALWAYS_RETURNED or tag in wanted_tags

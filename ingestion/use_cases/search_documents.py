@@ -16,6 +16,7 @@ import zstandard
 from django.db import transaction
 from django.db.models import QuerySet
 
+from ingestion.dicom.attribute_names import is_private
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
 from ingestion.dicom.matching import AllValues, SingleValue, UIDList, ValueList, Wildcard
 from ingestion.use_cases.search_query import HeaderLimits
@@ -85,9 +86,12 @@ class _HeaderFilter:
         self._matcher = DocumentMatcher(keys)
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._needles = [needles for key in keys if (needles := _needles(key))]
-        # A key that asks for no value is true where its sequence or itself is not even named.
+        # A key that asks for no value is true where its sequence or itself is not even named,
+        # and private elements may be in another block than the one that keys name.
         self._names = [
-            f'"{key.path[0]:08X}"'.encode() for key in keys if key.match != SingleValue("")
+            f'"{key.path[0]:08X}"'.encode()
+            for key in keys
+            if key.match != SingleValue("") and not is_private(key.path[0])
         ]
 
     def accepts(self, body: bytes | None) -> bool:

@@ -12,9 +12,12 @@ import zstandard
 from django.db.models import Exists, F, OrderBy, OuterRef, QuerySet
 
 from ingestion.dicom.attribute_levels import SERIES_TAGS, STUDY_TAGS
+from ingestion.dicom.attribute_names import is_private
 from ingestion.dicom.attributes import Level
+from ingestion.dicom.document_matching import named_creators
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.matching import SingleValue
+from ingestion.dicom.private_blocks import in_named_blocks
 from ingestion.use_cases.search_attributes import (
     MODELS,
     PATHS,
@@ -31,7 +34,8 @@ from ingestion.use_cases.unite_spaces import united
 
 __all__ = ["Found", "Page", "Query", "Scope", "search"]
 
-COUNTED_MAX = 1000  # what more than these match is not counted
+# What more than these match is not counted: below studies a count joins tables of millions.
+COUNTED_MAX = {Level.STUDY: 10_000, Level.SERIES: 1000, Level.IMAGE: 1000}
 
 
 def search(query: Query) -> Page:
@@ -102,8 +106,9 @@ def _total(query: Query, length: int, *, has_more: bool) -> int | None:
         return query.offset + length
     if query.document_keys:
         return None
-    counted = _matching(query).values("pk")[: COUNTED_MAX + 1].count()
-    return counted if counted <= COUNTED_MAX else None
+    counted_max = COUNTED_MAX[query.level]
+    counted = _matching(query).values("pk")[: counted_max + 1].count()
+    return counted if counted <= counted_max else None
 
 
 def _order(query: Query) -> list[Any]:
@@ -143,9 +148,12 @@ class _DocumentTags:
                 allowed = SERIES_TAGS
         self._allowed = allowed
         self._everything = query.include.everything
-        self._tags = query.include.tags - in_columns
-        if allowed is not None:
-            self._tags &= allowed
+        self._tags = frozenset(
+            tag
+            for tag in query.include.tags - in_columns
+            if allowed is None or tag in allowed or is_private(int(tag, 16))
+        )
+        self._creators = named_creators(query.document_keys)
 
     def __bool__(self) -> bool:
         return self._everything or bool(self._tags)
@@ -155,7 +163,7 @@ class _DocumentTags:
         document: JsonDataSet = orjson.loads(zstandard.decompress(body))
         return {
             tag: value
-            for tag, value in document.items()
+            for tag, value in in_named_blocks(document, self._creators).items()
             if self._is_wanted(tag) and "BulkDataURI" not in value
         }
 

@@ -199,8 +199,8 @@ def test_keys_of_upper_levels_hold_below(
         "PatientID=P%00x",
         "PixelData=x",
         "InstanceAvailability=ONLINE",
-        "00091001=x",
         "eachspace=perhaps",
+        "patientid=P-1",
         "&".join(["PatientID=x"] * 201),
     ],
 )
@@ -306,6 +306,29 @@ def test_what_is_never_matched_is_said(web: WebClient, jane: Dataset) -> None:
     response = web.get("/dicomweb/studies?SpecificCharacterSet=ISO_IR%20100")
     assert len(json.loads(response.content)) == 1
     assert "SpecificCharacterSet" in response["Warning"]
+
+
+def test_parameters_of_others_are_ignored_and_told(web: WebClient, jane: Dataset) -> None:
+    # PS3.18 8.3: what is not supported is ignored. Keywords begin in upper case.
+    response = web.get("/dicomweb/studies?orderby=-StudyDate&_=1700000000000&PatientID=P-1")
+    assert len(json.loads(response.content)) == 1
+    assert response["Warning"].count("299 http://testserver/dicomweb ") == 2
+    assert '"The parameter orderby is not supported and was ignored"' in response["Warning"]
+
+
+def test_the_offset_from_utc_is_told_at_every_level(web: WebClient) -> None:
+    # PS3.18 Tables 10.6.3-3 to 10.6.3-5: "shall be present if known".
+    instance = build_ct(extra=[(0x00080201, "SH", "+0100")])
+    web.store(instance)
+    study = f"studies/{instance.StudyInstanceUID}"
+    series = f"{study}/series/{instance.SeriesInstanceUID}"
+    paths = ("studies", "series", "instances", f"{study}/series", f"{series}/instances")
+    for path in paths:
+        (found,) = web.json(f"/dicomweb/{path}")
+        assert value(found, "00080201") == "+0100"
+    web.store(build_ct(study_instance_uid="1.2.7"))
+    (found,) = web.json("/dicomweb/studies/1.2.7/series")
+    assert "00080201" not in found
 
 
 @pytest.mark.parametrize("option", ["fuzzymatching", "emptyvaluematching", "multiplevaluematching"])

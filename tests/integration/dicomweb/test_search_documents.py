@@ -69,6 +69,10 @@ def held(web: WebClient) -> dict[str, str]:
         ("studies", {"00081032.00080100": "2", "00081032.00080102": "A"}, "b"),
         ("studies", {"ProcedureCodeSequence": '""', "emptyvaluematching": "true"}, ""),
         ("studies", {"MedicalAlerts": '""', "emptyvaluematching": "true"}, "a b"),
+        ("studies", {"00090010": "ACME", "00091001": "Kit"}, "a"),
+        ("studies", {"00090011": "ACME", "00091101": "Kit"}, "a"),
+        ("studies", {"00090010": "OTHER", "00091001": "Kit"}, ""),
+        ("series", {"00090010": "ACME"}, "a"),
         ("series", {"ProtocolName": "Head"}, "a"),
         ("series", {"ProtocolName": "H?ad", "PatientAge": "045Y"}, "a"),
         ("series", {"ProtocolName": "Head", "PatientAge": "046Y"}, ""),
@@ -97,6 +101,16 @@ def test_what_is_matched_is_returned(web: WebClient, held: dict[str, str]) -> No
     (instance,) = web.json("/dicomweb/instances?00091001=Kit")
     assert value(instance, "00091001") == "Kit"
     assert value(instance, "00090010") == "ACME"
+
+
+def test_private_attributes_are_found_in_whichever_block_they_stand(
+    web: WebClient, held: dict[str, str]
+) -> None:
+    # PS3.18 10.6.1.2.1 has such requests; PS3.5 7.8.1.
+    for path in ("studies", "series", "instances"):
+        (found,) = web.json(f"/dicomweb/spaces/main/{path}?00090020=ACME&includefield=00092001")
+        assert (value(found, "00090020"), value(found, "00092001")) == ("ACME", "Kit")
+        assert "00091001" not in found
 
 
 def test_pages_are_parts_of_one_order(web: WebClient) -> None:

@@ -291,6 +291,38 @@ def test_attributes_of_repeating_groups_have_their_vr() -> None:
     assert matched("60020010=8", data_set={"60020010": element("US", 8)})
 
 
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (("00090010=ACME", "00091001=1.5"), True),
+        (("00090011=ACME", "00091101=1.5"), True),
+        (("000900ff=ACME", "0009FF02=ABC"), True),
+        (("00090011=ACME", "00091001=1.5"), False),
+        (("00090010=OTHER", "00091001=1.5"), False),
+        (("00091001=1.5",), True),
+        (("00110010=ACME", "00111001=1.5"), False),
+    ],
+)
+def test_private_elements_are_those_of_their_creator(
+    pairs: tuple[str, ...], expected: bool
+) -> None:
+    # PS3.5 7.8.1: a block is another one in each data set.
+    assert matched(*pairs) is expected
+    assert matched(*pairs, "PatientAge=045Y") is expected
+
+
+def test_private_elements_of_items_are_those_of_their_creator_there() -> None:
+    item = {
+        "00090010": element("LO", "OTHER"),
+        "00090011": element("LO", "ACME"),
+        "00091101": element("LO", "Kit"),
+    }
+    data_set = {"00081115": element("SQ", item), "00090010": element("LO", "ACME")}
+    pair = ("00081115.00090010=ACME", "00081115.00091001=Kit")
+    assert matched(*pair, data_set=data_set)
+    assert not matched("00081115.00090010=OTHER", pair[1], data_set=data_set)
+
+
 def test_no_pattern_makes_a_long_value_slow() -> None:
     data_set = {"00104000": element("LT", "a" * 20_000 + "b")}
     for pattern in ("*a" * 4000 + "c", "a*" * 4000 + "?c", "*?a" * 2000 + "c"):
@@ -334,3 +366,5 @@ def test_any_json_matches_or_does_not(name: str, content: Any) -> None:
     key = parse_document_key(name, texts.get(name, "10"))
     for found in (content, {"Value": content}, {"Value": [content]}, {"InlineBinary": content}):
         assert matches_all([key], {f"{key.path[0]:08X}": found}) in (True, False)
+        creator = parse_document_key("00090010", "ACME")
+        assert matches_all([key, creator], {"00090011": found}) is False

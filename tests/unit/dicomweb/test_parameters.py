@@ -188,7 +188,6 @@ def test_ranges_of_a_date_and_its_time_are_one(text: str, columns: int, document
         ("Rows=1", "IMAGE level"),
         ("ProtocolName=x", "SERIES level"),
         ("ImageType=x", "IMAGE level"),
-        ("00091001=x", "private and so of the IMAGE level"),
         ("InstanceAvailability=ONLINE", "made for each answer"),
         ("NumberOfStudyRelatedInstances=1", "made for each answer"),
         ("StudyTime=11-10", "ends before it begins"),

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
-from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.dicom.matching import (
     DateTimeRange,
     Match,
@@ -41,12 +41,10 @@ RETURNED = frozenset(
         "00404025",  # Scheduled Station Name Code
         "00404026",  # Scheduled Station Class Code
         "00404027",  # Scheduled Station Geographic Location Code
-        "00404034",  # Scheduled Human Performers
         attributes.START_DATETIME,
         "00404018",  # Scheduled Workitem Code
         attributes.INPUT_READINESS_STATE,
         "00404021",  # Input Information
-        "0020000D",  # Study Instance UID
         attributes.PATIENT_NAME,
         attributes.PATIENT_ID,
         "00100021",  # Issuer of Patient ID
@@ -65,6 +63,16 @@ RETURNED = frozenset(
         attributes.PROCEDURE_STEP_STATE,
         attributes.PROGRESS_INFORMATION,
     }
+)
+# Of type 2 too, but a step need not have them.
+RETURNED_EMPTY_OR_NOT: JsonDataSet = {
+    "0020000D": element("UI"),  # Study Instance UID
+    "00404034": element("SQ"),  # Scheduled Human Performers
+}
+# Type 1C, if set, of what was performed.
+RETURNED_OF_PERFORMED = (
+    "00404035",  # Actual Human Performers
+    "00404051",  # Performed Procedure Step End DateTime
 )
 
 
@@ -161,9 +169,20 @@ def _moment(text: str) -> datetime:
 
 def _returned(step: JsonDataSet, query: WorkitemQuery) -> JsonDataSet:
     if query.tags is None:
-        return step
+        return RETURNED_EMPTY_OR_NOT | step
     wanted = RETURNED | query.tags | {f"{key.path[0]:08X}" for key in query.keys}
-    return {tag: item for tag, item in step.items() if tag in wanted}
+    wanted |= RETURNED_EMPTY_OR_NOT.keys()
+    asked = {tag: item for tag, item in step.items() if tag in wanted}
+    return RETURNED_EMPTY_OR_NOT | _performed(step) | asked
+
+
+def _performed(step: JsonDataSet) -> JsonDataSet:
+    """What a result tells of the performed procedure unasked; {} before there is any."""
+    told = [
+        {tag: item[tag] for tag in RETURNED_OF_PERFORMED if attributes.has_value(item, tag)}
+        for item in attributes.items(step, attributes.PERFORMED_PROCEDURE)
+    ]
+    return {attributes.PERFORMED_PROCEDURE: element("SQ", *told)} if any(told) else {}
 
 
 _COLUMNS = {

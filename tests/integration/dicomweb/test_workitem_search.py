@@ -9,12 +9,14 @@ from pytest_django import Settings
 
 from ingestion.models import StorageSpace
 from tests.integration.dicomweb.web_client import content, make_token, parts
+from tests.integration.dicomweb.workitem_client import LOCK as PERFORMER
 from tests.integration.dicomweb.workitem_client import WorklistClient
-from tests.workitems import build_workitem, code, text
+from tests.workitems import build_workitem, code, performed, text
 
 pytestmark = pytest.mark.django_db
 
 LOCK = "1.2.99"
+RETURNED_EMPTY = {"0020000D": {"vr": "UI"}, "00404034": {"vr": "SQ"}}
 
 
 def station(value: str, meaning: str = "Station") -> dict[str, object]:
@@ -112,10 +114,11 @@ def test_no_match_is_an_empty_list(worklist: WorklistClient) -> None:
     assert worklist.send("GET", "/workitems?PatientID=nobody", accept=xml).status_code == 204
 
 
-def test_results_in_xml_have_a_part_each(worklist: WorklistClient) -> None:
-    response = worklist.send(
-        "GET", "/workitems?limit=2", accept='multipart/related; type="application/dicom+xml"'
-    )
+@pytest.mark.parametrize(
+    "accept", ['multipart/related; type="application/dicom+xml"', "application/dicom+xml"]
+)
+def test_results_in_xml_have_a_part_each(worklist: WorklistClient, accept: str) -> None:
+    response = worklist.send("GET", "/workitems?limit=2", accept=accept)
     found = parts(response)
     assert [headers["Content-Type"] for headers, _ in found] == ["application/dicom+xml"] * 2
     assert all(b"NativeDicomModel" in part for _, part in found)
@@ -132,7 +135,36 @@ def test_what_is_returned(worklist: WorklistClient) -> None:
     (matched,) = worklist.search("PatientID=P5&00401400=a*")
     assert matched.keys() - usual.keys() == {"00401400"}
     (everything,) = worklist.search("PatientID=P5&includefield=all")
-    assert everything == worklist.retrieve("1.5")
+    assert everything == worklist.retrieve("1.5") | RETURNED_EMPTY
+
+
+def test_what_a_step_need_not_have_is_returned_empty(worklist: WorklistClient) -> None:
+    # PS3.4 Table CC.2.5-3: Return Key Type 2, and no step has to be created with them.
+    (found,) = worklist.search("PatientID=P3")
+    assert {tag: found[tag] for tag in RETURNED_EMPTY} == RETURNED_EMPTY
+    changes = {"0020000D": text("UI", "1.2.3")}
+    assert worklist.send("POST", "/workitems/1.3", changes).status_code == 200
+    (found,) = worklist.search("PatientID=P3")
+    assert found["0020000D"] == text("UI", "1.2.3")
+
+
+def test_who_performed_a_step_and_until_when_is_returned(worklist: WorklistClient) -> None:
+    # PS3.4 Table CC.2.5-3: Return Key Type 1C "if set".
+    performer = {"vr": "SQ", "Value": [{"00404037": text("PN", {"Alphabetic": "Roe^Jim"})}]}
+    worklist.bring_to("IN PROGRESS", uid="1.9")
+    change = performed(t00404035=performer)
+    assert worklist.send("POST", f"/workitems/1.9?{PERFORMER}", change).status_code == 200
+    (found,) = worklist.search("00080018=1.9")
+    (item,) = found["00741216"]["Value"]
+    assert item == {"00404035": performer, "00404051": text("DT", "20260102101500")}
+    (asked,) = worklist.search("00080018=1.9&includefield=00741216")
+    assert "00404028" in asked["00741216"]["Value"][0]
+
+
+def test_parameters_of_others_are_ignored_and_told(worklist: WorklistClient) -> None:
+    response = worklist.send("GET", "/workitems?PatientID=P3&orderby=PatientName")
+    assert len(json.loads(content(response))) == 1
+    assert "orderby" in response["Warning"]
 
 
 @pytest.mark.parametrize(

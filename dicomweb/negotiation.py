@@ -38,10 +38,10 @@ OCTET_PARTS = Representation("multipart/related", part_type="application/octet-s
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen. `transfer_syntaxes`, best first, is None when any will do."""
+    """What was chosen. `transfer_syntaxes`, best first, are UIDs, `*`, and '' for none named."""
 
     representation: Representation
-    transfer_syntaxes: tuple[str, ...] | None
+    transfer_syntaxes: tuple[str, ...] = ("",)
 
 
 def choose(header: str, parameter: str, offers: Sequence[Representation]) -> Choice:
@@ -51,7 +51,7 @@ def choose(header: str, parameter: str, offers: Sequence[Representation]) -> Cho
     """
     text = _accepted_text(header, parameter)
     if not text.strip():
-        return Choice(offers[0], None)
+        return Choice(offers[0])
     accepted = parse_accept(text)
     likings = [_liking(accepted, offer) for offer in offers]
     best = max(likings)
@@ -98,15 +98,11 @@ def _specificity(wanted: MediaType, offer: Representation) -> int:
     return 3 if part_type == f"{offer.part_type.partition('/')[0]}/*" else 0
 
 
-def _transfer_syntaxes(
-    accepted: Sequence[AcceptedRange], offer: Representation
-) -> tuple[str, ...] | None:
-    """Departs from PS3.18 8.7.8.2: where none is named any will do, not Explicit VR Little Endian
-    alone. So objects come as they were received, and no image grows tenfold unasked."""
+def _transfer_syntaxes(accepted: Sequence[AcceptedRange], offer: Representation) -> tuple[str, ...]:
     ranges = [item for item in accepted if item.quality and _specificity(item.media_type, offer)]
     best_first = sorted(ranges, key=lambda item: -item.quality)
-    named = tuple(item.media_type.parameters.get("transfer-syntax") or "*" for item in best_first)
-    return None if "*" in named or not named else tuple(dict.fromkeys(named))
+    named = (item.media_type.parameters.get("transfer-syntax", "") for item in best_first)
+    return tuple(dict.fromkeys(named))
 
 
 def _described(offer: Representation) -> str:

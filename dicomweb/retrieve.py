@@ -1,10 +1,10 @@
 """The Retrieve transaction (WADO-RS): DICOM files in parts, alone or in a ZIP file.
 
 As they were stored, where the client takes that; else transcoded, one when its turn comes.
-Source: PS3.18 10.4; 8.7.3.5.2 (transfer syntaxes), 8.6.1 (payloads).
+Source: PS3.18 10.4; 8.7.3.4, 8.7.3.5.2 (transfer syntaxes), 8.6.1 (payloads).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +17,7 @@ from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, OCTET_PARTS, Choice
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.transactions import StudiesTransaction
+from ingestion.dicom.transcoding import ANY_SYNTAX, DEFAULT_SYNTAX
 from ingestion.use_cases.archive_instances import archive_instances
 from ingestion.use_cases.retrieve_instances import (
     Address,
@@ -30,6 +31,7 @@ from ingestion.use_cases.retrieve_instances import (
 from ingestion.use_cases.transcode_instances import (
     InstanceFile,
     Targets,
+    accepts_as_stored,
     file_of,
     files_of,
     select_transfer_syntaxes,
@@ -77,14 +79,19 @@ class RetrieveTransaction(StudiesTransaction):
             return _alone(http, found, choice, links=self.links)
         etag = weak_tag(found, self.links.root, repr(choice))
         wanted = [] if is_unchanged(http, etag) else found
-        targets = select_transfer_syntaxes(wanted, choice.transfer_syntaxes)
+        accepted = _accepted(choice)
+        targets = select_transfer_syntaxes(wanted, accepted)
         sent = [] if http.method == "HEAD" else wanted
         if choice.representation is DICOM_ZIP:
             uid = sop_instance_uid or series_instance_uid or study_instance_uid
             response = _archive(sent, targets, file_name=uid)
         else:
+            # Alone, an instance that cannot be had as it is wanted is an error, not one among many.
+            is_strict = len(found) == 1 and not accepts_as_stored(accepted)
+            read = _only if is_strict else files_of
             response = multipart(
-                _parts(sent, targets, self.links), part_type=DICOM_FILE.content_type
+                _parts(read(held_instances(sent), targets), self.links),
+                part_type=DICOM_FILE.content_type,
             )
         return unless_unchanged(http, response, etag)
 
@@ -116,46 +123,56 @@ def address_of(held: HeldInstance | HeldDocument, links: Links) -> str:
     )
 
 
+def _accepted(choice: Choice) -> Sequence[str]:
+    """The transfer syntaxes that are accepted. A ZIP file is an archive of what is held."""
+    default = ANY_SYNTAX if choice.representation is DICOM_ZIP else DEFAULT_SYNTAX
+    return [named or default for named in choice.transfer_syntaxes]
+
+
 def _alone(
     request: HttpRequest, found: Sequence[Addressed], choice: Choice, *, links: Links
 ) -> HttpResponseBase:
     """One file with its length; by the kernel alone where the store has it on a local disk."""
-    instance = only_instance(found)
-    targets = select_transfer_syntaxes(found, choice.transfer_syntaxes)
-    digest = instance.data_set_sha256.hex()
-    if not targets:
-        return single(request, _payload(file_of(instance, targets), links, etag=f'"{digest}"'))
-    (target,) = targets.values()
-    etag = f'"{digest}-{target}"'
-    if request.method == "HEAD" or is_unchanged(request, etag):
+    instance, accepted = only_instance(found), _accepted(choice)
+    targets = select_transfer_syntaxes(found, accepted)
+    target = targets.get(instance.instance_id, instance.transfer_syntax_uid)
+    etag = _strong_tag(instance, target)
+    is_made = target != instance.transfer_syntax_uid
+    if is_made and (request.method == "HEAD" or is_unchanged(request, etag)):
         response = StreamingHttpResponse((), content_type=_part_type(target))
         response.headers["Content-Location"] = address_of(instance, links)
         return unless_unchanged(request, response, etag)
-    return single(request, _payload(file_of(instance, targets), links, etag=etag))
+    read = files_of if accepts_as_stored(accepted) else _only
+    (file,) = read([instance], targets)
+    return single(request, _payload(file, links))
 
 
-def _payload(file: InstanceFile, links: Links, *, etag: str) -> Payload:
+def _strong_tag(instance: HeldInstance, transfer_syntax_uid: str) -> str:
+    digest = instance.data_set_sha256.hex()
+    if transfer_syntax_uid == instance.transfer_syntax_uid:
+        return f'"{digest}"'
+    return f'"{digest}-{transfer_syntax_uid}"'
+
+
+def _payload(file: InstanceFile, links: Links) -> Payload:
     return Payload(
         content_type=_part_type(file.transfer_syntax_uid),
         content_location=address_of(file.instance, links),
         size_bytes=file.size_bytes,
-        etag=etag,
+        etag=_strong_tag(file.instance, file.transfer_syntax_uid),
         read=file.read,
         path=file.path(),
     )
 
 
-def _parts(found: Sequence[Addressed], targets: Targets, links: Links) -> Iterator[Part]:
-    instances = held_instances(found)
-    # Alone, an instance that cannot be transcoded is an error, not one among many.
-    files = files_of(instances, targets) if len(found) > 1 else _only(instances, targets)
+def _parts(files: Iterable[InstanceFile], links: Links) -> Iterator[Part]:
     for file in files:
         yield Part(
             _part_type(file.transfer_syntax_uid), address_of(file.instance, links), file.read
         )
 
 
-def _only(instances: Iterator[HeldInstance], targets: Targets) -> Iterator[InstanceFile]:
+def _only(instances: Iterable[HeldInstance], targets: Targets) -> Iterator[InstanceFile]:
     for instance in instances:
         yield file_of(instance, targets)
 

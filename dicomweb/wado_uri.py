@@ -113,7 +113,8 @@ class _RetrieveFile(RetrieveTransaction):
 
 
 def _file_type(transfer_syntax_uid: str) -> str:
-    return f'application/dicom; transfer-syntax="{transfer_syntax_uid or "*"}"'
+    named = f'; transfer-syntax="{transfer_syntax_uid}"' if transfer_syntax_uid else ""
+    return f"application/dicom{named}"
 
 
 def _offers(instance: HeldInstance, asked: UriParameters) -> tuple[Representation, ...]:

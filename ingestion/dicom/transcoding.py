@@ -4,6 +4,8 @@ Always without loss: values of pixels are what they were. What was lossy stays a
 Source: PS3.5 10 and Annex A (transfer syntaxes), 8.2 (encapsulation); PS3.3 C.7.6.3.1.2 (colours).
 """
 
+from collections.abc import Collection
+
 from ingestion.dicom.decoding import Decoded, ImagePixel, decode_frame, image_pixel
 from ingestion.dicom.elements import PIXEL_DATA_TAGS
 from ingestion.dicom.frame_encoding import (
@@ -52,10 +54,38 @@ _DECODABLE = frozenset(
     )
 )
 
+# Of these, the ones whose pixels are all there. Others must not be decoded unasked.
+_LOSSLESS = _DECODABLE - {
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.51",
+    "1.2.840.10008.1.2.4.81",
+    "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.4.203",
+}
+
+# Instead of a UID: any transfer syntax; none was named (PS3.18 8.7.3.5.2, 8.7.3.4).
+ANY_SYNTAX = "*"
+DEFAULT_SYNTAX = ""
+
 # Colours of the stored pixels, once they are decoded.
 _DECODED_PHOTOMETRICS = {"YBR_RCT": "RGB", "YBR_ICT": "RGB", "YBR_FULL_422": "YBR_FULL"}
 
 _PIXEL_DATA_NAMES = tuple(f"{tag:08X}" for tag in PIXEL_DATA_TAGS)
+
+
+def goes_as_stored(stored_uid: str, accepted: Collection[str]) -> bool:
+    """Whether an instance is sent untouched to who accepts these: UIDs, any, or the default.
+
+    The default is Explicit VR Little Endian, but for what has only lossy pixels (PS3.18 8.7.3.4).
+    Big endian, which web services never had, goes only to who names it.
+    """
+    if stored_uid in accepted:
+        return True
+    if ANY_SYNTAX in accepted and stored_uid != EXPLICIT_VR_BIG_ENDIAN:
+        return True
+    has_default = stored_uid in NATIVE or stored_uid in _LOSSLESS
+    is_default = not has_default or stored_uid == EXPLICIT_VR_LITTLE_ENDIAN
+    return DEFAULT_SYNTAX in accepted and is_default
 
 
 def can_transcode(from_uid: str, to_uid: str) -> bool:

@@ -1,6 +1,6 @@
 """Gives instances in transfer syntaxes that a client accepts: as stored where that is one of them.
 
-Source: PS3.18 8.7.3.5.2, 8.7.8.2 (selected transfer syntax).
+Source: PS3.18 8.7.3.4 (default), 8.7.3.5.2, 8.7.8.2 (selected transfer syntax).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,14 @@ from django.conf import settings
 from ingestion.dicom.file_transcoding import transcode_file
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.scanning import HeaderLimits
-from ingestion.dicom.transcoding import TARGETS, can_transcode_instance
+from ingestion.dicom.transcoding import (
+    ANY_SYNTAX,
+    DEFAULT_SYNTAX,
+    TARGETS,
+    can_transcode_instance,
+    goes_as_stored,
+)
+from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from ingestion.errors import (
     InvalidInstance,
     LimitExceeded,
@@ -32,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 # In which transfer syntax an instance goes out, by its id; those that are not here as stored.
 Targets = Mapping[int, str]
+
+_OPEN = (ANY_SYNTAX, DEFAULT_SYNTAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +95,33 @@ class TranscodedFile:
 InstanceFile = StoredFile | TranscodedFile
 
 
-def select_transfer_syntaxes(found: Sequence[Addressed], accepted: Sequence[str] | None) -> Targets:
+def select_transfer_syntaxes(found: Sequence[Addressed], accepted: Sequence[str]) -> Targets:
     """What must be transcoded, and into what: for each the first of `accepted` that can be made.
 
-    None accepts all as stored. Raises `NotAcceptable`, which names what could be made, when an
+    `accepted` are UIDs, `ANY_SYNTAX` or `DEFAULT_SYNTAX`; with one of the latter two, what cannot
+    be made goes as stored. Raises `NotAcceptable`, which names what could be made, when an
     instance cannot be had in any of them.
     """
-    if accepted is None:
-        return {}
-    others = [item for item in found if item.transfer_syntax_uid not in accepted]
+    others = [item for item in found if not goes_as_stored(item.transfer_syntax_uid, accepted)]
     syntaxes = {item.instance_id: item.transfer_syntax_uid for item in others}
+    wanted = [EXPLICIT_VR_LITTLE_ENDIAN if uid in _OPEN else uid for uid in accepted]
     targets: dict[int, str] = {}
     possible = set(TARGETS)
     for held in held_documents(others):
         header: JsonDataSet = orjson.loads(held.document)
         stored = syntaxes[held.instance_id]
-        can = [uid for uid in (*accepted, *TARGETS) if can_transcode_instance(header, stored, uid)]
+        can = [uid for uid in (*wanted, *TARGETS) if can_transcode_instance(header, stored, uid)]
         possible.intersection_update(can)
-        targets[held.instance_id] = next((uid for uid in can if uid in accepted), "")
+        otherwise = stored if accepts_as_stored(accepted) else ""
+        targets[held.instance_id] = next((uid for uid in can if uid in wanted), otherwise)
     if not all(targets.values()):
         raise NotAcceptable(_what_could_be(possible, set(syntaxes.values())))
     return targets
+
+
+def accepts_as_stored(accepted: Sequence[str]) -> bool:
+    """Whether a client takes what is stored where nothing else can be made of it."""
+    return any(uid in _OPEN for uid in accepted)
 
 
 def files_of(instances: Iterable[HeldInstance], targets: Targets) -> Iterator[InstanceFile]:

@@ -74,7 +74,9 @@ class Client:
         """WADO-RS of one instance as it rests."""
         status, body = self.request(
             f"/studies/{study}/series/{series}/instances/{sop}",
-            Accept="application/dicom; transfer-syntax=*",
+            # Any, and the one that web services never had.
+            Accept="application/dicom; transfer-syntax=*,"
+            " application/dicom; transfer-syntax=1.2.840.10008.1.2.2",
         )
         assert status == 200
         return body

@@ -4,6 +4,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import pydicom.data
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -12,10 +13,12 @@ from pydicom.uid import MPEG2MPML, RLELossless
 from ingestion.models import Backend, Instance, StorageSpace
 from ingestion.use_cases.retrieve_instances import BATCH
 from tests.builders import build_ct, new_uid, part10_bytes
-from tests.integration.dicomweb.web_client import WebClient, content, make_token, parts
+from tests.integration.dicomweb.web_client import WebClient, content, make_token, multipart, parts
 from tests.receipts import make_space
 
 EXPLICIT = "1.2.840.10008.1.2.1"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+FOLDER = Path(pydicom.data.__file__).parent / "test_files"
 
 
 @pytest.fixture
@@ -45,17 +48,13 @@ def instance_path(dataset: Dataset) -> str:
 @pytest.mark.parametrize(
     "accept",
     [
-        None,
-        "*/*",
-        'multipart/related; type="application/dicom"',
-        "multipart/related; type=application/dicom",
         'multipart/related;type="application/dicom";transfer-syntax=*',
         'multipart/related; type="application/dicom"; transfer-syntax="*"',
-        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+        'text/html, multipart/related; type="application/dicom"; transfer-syntax=*; q=.2',
     ],
 )
 def test_a_study_comes_back_in_order_byte_for_byte(
-    web: WebClient, study: list[Dataset], accept: str | None
+    web: WebClient, study: list[Dataset], accept: str
 ) -> None:
     response = web.get(f"/dicomweb/studies/{study[0].StudyInstanceUID}", accept=accept)
     assert response.status_code == 200
@@ -72,6 +71,55 @@ def test_a_study_comes_back_in_order_byte_for_byte(
     ]
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        'multipart/related; type="application/dicom"',
+        "multipart/related; type=application/dicom",
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    ],
+)
+def test_who_names_no_transfer_syntax_gets_explicit_vr_little_endian(
+    web: WebClient, study: list[Dataset], accept: str | None
+) -> None:
+    """PS3.18 8.7.3.4."""
+    found = parts(web.get(f"/dicomweb/studies/{study[0].StudyInstanceUID}", accept=accept))
+    for (headers, body), dataset in zip(found, study, strict=True):
+        assert headers["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+        sent = dcmread(BytesIO(body))
+        assert sent.file_meta.TransferSyntaxUID == EXPLICIT
+        assert (sent.pixel_array == dataset.pixel_array).all()
+    assert found[0][1] == part10_bytes(study[0])
+
+
+def test_lossy_pixels_are_not_decoded_unasked(web: WebClient) -> None:
+    lossy = (FOLDER / "SC_rgb_jpeg_dcmtk.dcm").read_bytes()
+    dataset = dcmread(BytesIO(lossy))
+    assert web.post(multipart(lossy)).status_code == 200
+    ((_, body),) = parts(web.get(instance_path(dataset)))
+    assert body == lossy
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("application/dicom; transfer-syntax=*", EXPLICIT),
+        ("application/dicom", EXPLICIT),
+        (f"application/dicom; transfer-syntax={BIG_ENDIAN}", BIG_ENDIAN),
+    ],
+)
+def test_big_endian_is_for_who_names_it(web: WebClient, accept: str, expected: str) -> None:
+    stored = (FOLDER / "MR_small_bigendian.dcm").read_bytes()
+    dataset = dcmread(BytesIO(stored))
+    assert web.post(multipart(stored)).status_code == 200
+    body = content(web.get(instance_path(dataset), accept=accept))
+    sent = dcmread(BytesIO(body))
+    assert sent.file_meta.TransferSyntaxUID == expected
+    assert (sent.pixel_array == dataset.pixel_array).all()
+
+
 def test_a_series_and_an_instance_are_parts_too(web: WebClient, study: list[Dataset]) -> None:
     path = instance_path(study[0])
     assert len(parts(web.get(path.partition("/instances")[0]))) == 2
@@ -82,10 +130,12 @@ def test_a_series_and_an_instance_are_parts_too(web: WebClient, study: list[Data
 @pytest.mark.parametrize(
     ("accept", "query"),
     [
-        ("application/dicom", ""),
         ("application/dicom; transfer-syntax=*", ""),
-        ('application/dicom, multipart/related; type="application/dicom"; q=0.5', ""),
-        ("text/html", "?accept=application/dicom"),
+        (
+            "application/dicom; transfer-syntax=*, multipart/related; type=application/dicom; q=.5",
+            "",
+        ),
+        ("text/html", "?accept=application/dicom%3Btransfer-syntax%3D*"),
     ],
 )
 def test_an_instance_comes_alone_with_its_length_when_accepted(

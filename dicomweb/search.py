@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
+from dicomweb.compression import compressed
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_JSON, DICOM_XMLS, Representation
 from dicomweb.parameters import (
@@ -104,7 +105,7 @@ class SearchTransaction(StudiesTransaction):
         response = _answer([describe(found) for found in page.results], choice.representation)
         self._add_paging(response, query, page)
         self._add_warnings(response, parameters, query, page)
-        return response
+        return compressed(request._request, response)
 
     def _add_paging(self, response: HttpResponseBase, query: Query, page: Page) -> None:
         """How many match in all where that is known, and where the pages beside this one are."""

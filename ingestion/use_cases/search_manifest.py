@@ -39,9 +39,11 @@ COUNTED_MAX = {Level.STUDY: 10_000, Level.SERIES: 1000, Level.IMAGE: 1000}
 
 
 def search(query: Query) -> Page:
-    """The page of results that `query` asks for."""
-    if query.limit == 0 or not query.scope.space_ids:
-        return Page((), has_more=False)
+    """The page of results that `query` asks for; one without room for any only counts."""
+    if not query.scope.space_ids:
+        return Page((), has_more=False, total=0)
+    if query.limit == 0:
+        return Page((), has_more=False, total=_total(query, 0, has_more=True))
     columns = returned_columns(query.level, query.shown, query.include.tags)
     in_columns = frozenset(column.tag for column in columns if not column.yields_to_document)
     wanted = _DocumentTags(query, in_columns)

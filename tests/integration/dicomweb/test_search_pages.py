@@ -1,5 +1,6 @@
 """How answers of QIDO-RS are paged and represented (PS3.18 8.3.4.4, 10.6.3; RFC 8288)."""
 
+import gzip
 import json
 import re
 from xml.etree import ElementTree as ET
@@ -111,6 +112,26 @@ def test_what_is_behind_the_end_is_counted_too(web: WebClient, space: StorageSpa
     make_studies(space, 3)
     response = web.get("/dicomweb/studies?offset=9")
     assert (response.content, response["X-Total-Count"]) == (b"[]", "3")
+
+
+def test_a_page_without_room_counts(web: WebClient, space: StorageSpace) -> None:
+    make_studies(space, 3)
+    response = web.get("/dicomweb/studies?limit=0&PatientID=P-0")
+    assert (response.content, response["X-Total-Count"]) == (b"[]", "2")
+    assert "Link" not in response
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", XML])
+def test_results_are_compressed_for_clients_that_accept_it(
+    web: WebClient, space: StorageSpace, accept: str
+) -> None:
+    make_studies(space, 10)
+    plain = web.get("/dicomweb/studies", accept=accept)
+    assert "Accept-Encoding" in plain["Vary"]
+    assert "Content-Encoding" not in plain
+    small = web.get("/dicomweb/studies", accept=accept, headers={"Accept-Encoding": "gzip"})
+    assert small["Content-Encoding"] == "gzip"
+    assert len(gzip.decompress(content(small))) == len(content(plain))
 
 
 def test_many_are_not_counted(web: WebClient, space: StorageSpace) -> None:

@@ -47,7 +47,8 @@ def parse_tag(text: str) -> int:
             return tag
     elif _KEYWORD.fullmatch(text) and (found := tag_for_keyword(text)) is not None:
         return found
-    raise InvalidQuery("the query names an attribute that the data dictionary does not have")
+    named = text if _KEYWORD.fullmatch(text) else "an attribute"
+    raise InvalidQuery(f"the query names {named}, which the data dictionary does not have")
 
 
 def is_no_attribute(text: str) -> bool:

@@ -129,6 +129,17 @@ def test_other_paths_cannot_be_matched(name: str) -> None:
         bound(f"{name}=1", Level.SERIES)
 
 
+@pytest.mark.parametrize("name", ["NoSuchKeyword", "patientid", "0008FFF1", "includefield=Name"])
+def test_what_the_data_dictionary_does_not_have_is_told(name: str) -> None:
+    with pytest.raises(InvalidQuery, match=name.rpartition("=")[2]):
+        bound(f"PatientID=P&{name}=x" if "=" not in name else name)
+
+
+def test_names_that_are_none_are_not_repeated() -> None:
+    with pytest.raises(InvalidQuery, match="names an attribute, which"):
+        bound("Doe^Jane%22=x")
+
+
 def test_all_includes_everything() -> None:
     assert bound("includefield=all").include.everything
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
-from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from django.conf import settings
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from dicomweb.compression import compressed
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_JSON, DICOM_XMLS, Representation
+from dicomweb.paging import add_links
 from dicomweb.parameters import (
     PageLimits,
     Resource,
@@ -111,24 +111,14 @@ class SearchTransaction(StudiesTransaction):
         """How many match in all where that is known, and where the pages beside this one are."""
         if page.total is not None:
             response.headers["X-Total-Count"] = str(page.total)
-        beside = {}
-        after = query.offset + len(page.results)
-        if page.has_more and after <= settings.LIMITS.query_offset_max:
-            beside["next"] = after
-        if query.offset and query.limit:
-            beside["prev"] = max(query.offset - query.limit, 0)
-        if beside:
-            response.headers["Link"] = ", ".join(
-                f'<{self._page_address(offset)}>; rel="{relation}"'
-                for relation, offset in beside.items()
-            )
-
-    def _page_address(self, offset: int) -> str:
-        request = self.request._request
-        pairs = parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
-        kept = [(name, value) for name, value in pairs if name.lower() != "offset"]
-        query = urlencode([*kept, ("offset", str(offset))])
-        return f"{self.links.root.removesuffix('/dicomweb')}{request.path_info}?{query}"
+        add_links(
+            response,
+            self.request._request,
+            offset=query.offset,
+            limit=query.limit,
+            returned=len(page.results),
+            has_more=page.has_more,
+        )
 
     def _add_warnings(
         self,

@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
+from dicomweb.paging import add_links
 from dicomweb.parameters import PageLimits
 from dicomweb.search import IGNORED, MORE_RESULTS
 from dicomweb.spaces import storable_space
@@ -108,6 +109,14 @@ class Worklist(WorklistTransaction):
         )
         page = search_workitems(query)
         response = workitems_response(page.results, representation)
+        add_links(
+            response,
+            self.request._request,
+            offset=query.offset,
+            limit=query.limit,
+            returned=len(page.results),
+            has_more=page.has_more,
+        )
         said = ((MORE_RESULTS, page.has_more), (CUT_SHORT, page.is_cut_short))
         texts = [IGNORED.format(name) for name in ignored_parameters(self.query_string)]
         texts += [text for text, is_so in said if is_so]

@@ -108,6 +108,13 @@ def test_pages(worklist: WorklistClient) -> None:
     assert "Warning" not in worklist.send("GET", "/workitems?limit=4").headers
 
 
+def test_pages_are_linked(worklist: WorklistClient) -> None:
+    response = worklist.send("GET", "/workitems?limit=1&PatientID=P*&offset=1")
+    root = "http://testserver/dicomweb/workitems?limit=1&PatientID=P%2A"
+    assert response["Link"] == f'<{root}&offset=2>; rel="next", <{root}&offset=0>; rel="prev"'
+    assert "Link" not in worklist.send("GET", "/workitems?limit=4")
+
+
 def test_no_match_is_an_empty_list(worklist: WorklistClient) -> None:
     assert worklist.search("PatientID=nobody") == []
     xml = 'multipart/related; type="application/dicom+xml"'

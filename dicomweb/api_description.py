@@ -1,6 +1,6 @@
 """What the API's description says of things that it cannot see by itself.
 
-Source: OpenAPI 3.0.3, Security Scheme Object, Responses Object; PS3.18 8.5 (status codes).
+Source: OpenAPI 3.0.3, Security Scheme Object and Responses Object; PS3.18 8.5 (status codes).
 """
 
 import re
@@ -37,10 +37,17 @@ PROBLEM = {
     },
     "required": ["code", "detail"],
 }
+# PS3.18 8.3.3.1, 8.7.5
+ACCEPT = {
+    "in": "query",
+    "name": "accept",
+    "schema": {"type": "string"},
+    "description": "Media types, in place of the header Accept.",
+}
 
 
 class OperationSchema(AutoSchema):
-    """Describes an operation: its own name, for several share a view, and how it refuses."""
+    """Describes an operation: a name of its own, for several share a view; how it refuses."""
 
     def get_operation_id(self) -> str:
         return "_".join([self.method.lower(), *re.findall(r"\w+", self.path)])
@@ -49,6 +56,8 @@ class OperationSchema(AutoSchema):
         operation: Any = super().get_operation(*args, **kwargs)
         if operation is not None and "security" in operation:
             self._add_problems(operation)
+            if self.method == "GET":
+                operation.setdefault("parameters", []).append(ACCEPT)
         return operation
 
     def _add_problems(self, operation: dict[str, Any]) -> None:

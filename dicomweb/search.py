@@ -7,11 +7,11 @@ from typing import ClassVar
 import orjson
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from dicomweb.compression import compressed
+from dicomweb.described_answers import DATA_SETS, XML_DATA_SETS
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_JSON, DICOM_XMLS, Representation
 from dicomweb.paging import add_links
@@ -71,8 +71,8 @@ class SearchTransaction(StudiesTransaction):
     @extend_schema(
         parameters=_PARAMETERS,
         responses={
-            (200, "application/dicom+json"): OpenApiTypes.OBJECT,
-            (200, 'multipart/related; type="application/dicom+xml"'): OpenApiTypes.BINARY,
+            (200, "application/dicom+json"): DATA_SETS,
+            **XML_DATA_SETS,
             204: None,
         },
         description="Search (QIDO-RS, PS3.18 10.6): data sets as DICOM JSON or XML.",

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 
 from dicomweb.paging import add_links
+from dicomweb.described_answers import DATA_SET, DATA_SETS, XML_DATA_SETS, binary
 from dicomweb.parameters import PageLimits
 from dicomweb.search import IGNORED, MORE_RESULTS
 from dicomweb.spaces import storable_space
@@ -55,8 +56,9 @@ MODIFIED = "The Workitem was created with modifications."
 CUT_SHORT = "Not every Workitem was searched: narrow the search"
 
 _JSON = "application/dicom+json"
-_DATA_SET = {_JSON: OpenApiTypes.OBJECT, "application/dicom+xml": OpenApiTypes.BINARY}
+_WORKITEM = {_JSON: DATA_SET, "application/dicom+xml": OpenApiTypes.BINARY}
 _NO_BODY = OpenApiResponse(description="Done; Warning says what else is to be known.")
+_NONE = OpenApiResponse(description="None, in XML.")
 _SEARCH = [
     OpenApiParameter("limit", int, description="Results at most."),
     OpenApiParameter("offset", int, description="Results to skip."),
@@ -75,7 +77,7 @@ class Worklist(WorklistTransaction):
     refusals = CREATION_REFUSALS
 
     @extend_schema(
-        request=_DATA_SET,
+        request=_WORKITEM,
         parameters=[OpenApiParameter("workitem", str, description="UID of the workitem.")],
         responses={201: _NO_BODY},
         description="Create a workitem (UPS-RS, PS3.18 11.4).",
@@ -95,7 +97,7 @@ class Worklist(WorklistTransaction):
 
     @extend_schema(
         parameters=_SEARCH,
-        responses={(200, _JSON): OpenApiTypes.OBJECT},
+        responses={(200, _JSON): DATA_SETS, **XML_DATA_SETS, 204: _NONE},
         description="Search for workitems (UPS-RS, PS3.18 11.9).",
     )
     def get(self, _request: Request, space_slug: str = "") -> HttpResponseBase:
@@ -131,7 +133,11 @@ class WorkitemResource(WorklistTransaction):
     refusals = UPDATE_REFUSALS
 
     @extend_schema(
-        responses={(200, _JSON): OpenApiTypes.OBJECT},
+        responses={
+            (200, _JSON): DATA_SETS,
+            **XML_DATA_SETS,
+            **binary("application/dicom+xml"),
+        },
         description="Retrieve a workitem (UPS-RS, PS3.18 11.5).",
     )
     def get(self, _request: Request, workitem_uid: str, space_slug: str = "") -> HttpResponseBase:
@@ -141,7 +147,7 @@ class WorkitemResource(WorklistTransaction):
         return workitem_response(workitem.data_set, representation)
 
     @extend_schema(
-        request=_DATA_SET,
+        request=_WORKITEM,
         parameters=[OpenApiParameter("transaction-uid", str, description="Of whoever performs.")],
         responses={200: _NO_BODY},
         description="Update a workitem (UPS-RS, PS3.18 11.6).",
@@ -167,7 +173,7 @@ class WorkitemState(WorklistTransaction):
     refusals = CHANGE_REFUSALS
 
     @extend_schema(
-        request=_DATA_SET,
+        request=_WORKITEM,
         responses={200: _NO_BODY},
         description="Change the state of a workitem (UPS-RS, PS3.18 11.7).",
     )
@@ -190,7 +196,7 @@ class CancelRequest(WorklistTransaction):
     refusals = CANCELLATION_REFUSALS
 
     @extend_schema(
-        request=_DATA_SET,
+        request=_WORKITEM,
         responses={202: _NO_BODY},
         description="Request that a workitem be canceled (UPS-RS, PS3.18 11.8).",
     )

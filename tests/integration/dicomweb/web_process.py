@@ -22,10 +22,11 @@ REPOSITORY = Path(__file__).parents[3]
 
 @dataclass(frozen=True, slots=True)
 class RunningWeb:
-    """A server: where it listens, and which process is its master."""
+    """A server: where it listens, which process is its master, and what all of them wrote."""
 
     url: str
     pid: int
+    log: Path
 
     def peak_bytes(self) -> int:
         """The largest resident memory that any of its workers ever had."""
@@ -40,7 +41,8 @@ def running_web(folder: Path, *arguments: str) -> Iterator[RunningWeb]:
     """Serve the test's database; ends the process it started. `arguments` go to gunicorn."""
     port = _free_port()
     base = f"http://127.0.0.1:{port}"
-    with (folder / "web.log").open("wb") as output:
+    log = folder / "web.log"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -57,7 +59,7 @@ def running_web(folder: Path, *arguments: str) -> Iterator[RunningWeb]:
         )
         try:
             eventually(lambda: _is_up(base), within_seconds=30)
-            yield RunningWeb(base, process.pid)
+            yield RunningWeb(base, process.pid, log)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)

@@ -9,8 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
-from dicomweb.paging import add_links
 from dicomweb.described_answers import DATA_SET, DATA_SETS, XML_DATA_SETS, binary
+from dicomweb.paging import add_links
 from dicomweb.parameters import PageLimits
 from dicomweb.search import IGNORED, MORE_RESULTS
 from dicomweb.spaces import storable_space

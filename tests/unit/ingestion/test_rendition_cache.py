@@ -29,6 +29,7 @@ def test_one_large_picture_drives_out_nothing() -> None:
 
 
 def test_nothing_is_remembered_without_room() -> None:
+    """`rendered_cache_bytes_max` may be 0."""
     cache = RenditionCache(0)
     cache.put("a", b"picture")
     assert cache.get("a") is None

@@ -57,10 +57,13 @@ class CrossOriginMiddleware:
             return self._get_response(request)
         request.path_info = path
         if _is_preflight(request):
-            response: HttpResponseBase = HttpResponse(status=204)
-            _add(response, PREFLIGHT_HEADERS)
+            response: HttpResponseBase = HttpResponse(status=204, headers=PREFLIGHT_HEADERS)
+            del response.headers["Content-Type"]
         else:
             response = self._get_response(request)
+        if response.status_code == 304:
+            # Django gives it the length of nothing, but it stands for a body (RFC 9110 8.6).
+            del response.headers["Content-Length"]
         _add(response, HEADERS)
         _add(response, self._permission(request.META.get("HTTP_ORIGIN", "")))
         if self._credentialed:

@@ -14,9 +14,11 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.http import StreamingHttpResponse as Streaming
 from django.utils.cache import get_conditional_response
 
+from dicomweb.problems import problem
+
 SEND_BYTES = 256 * 1024  # small pieces leave together, about so many bytes at once
 
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})-(\d{0,18})\s*")
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,7 @@ def single(request: HttpRequest, payload: Payload) -> HttpResponseBase:
         response = Streaming(()) if request.method == "HEAD" else _whole(payload)
         response.headers["Content-Length"] = str(payload.size_bytes)
     elif not span:
-        response = HttpResponse(status=416)
-        response.headers["Content-Range"] = f"bytes */{payload.size_bytes}"
-        return response
+        response = HttpResponse()  # whose conditions come before its range (RFC 9110 13.2.2)
     else:
         response = Streaming(payload.read(span.start, len(span)), status=206)
         response.headers["Content-Range"] = (
@@ -65,7 +65,9 @@ def single(request: HttpRequest, payload: Payload) -> HttpResponseBase:
     response.headers["Content-Type"] = payload.content_type
     response.headers["Content-Location"] = payload.content_location
     response.headers["Accept-Ranges"] = "bytes"
-    return unless_unchanged(request, response, payload.etag)
+    answer = unless_unchanged(request, response, payload.etag)
+    is_beyond = span is not None and not span and answer is response
+    return _not_satisfiable(payload) if is_beyond else answer
 
 
 def unless_unchanged(
@@ -73,6 +75,8 @@ def unless_unchanged(
 ) -> HttpResponseBase:
     """The response with its validator; 304 or 412 instead when the request's conditions say so."""
     response.headers["ETag"] = etag
+    # Nothing here has a date of modification, without which this one counts for nothing (13.1.4).
+    request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
     answer: HttpResponseBase | None = get_conditional_response(
         request,
         etag=etag,
@@ -83,6 +87,8 @@ def unless_unchanged(
         # Its close() would tell everybody that the request is over.
         for close in response._resource_closers:  # type: ignore[attr-defined]  # not in the stubs
             close()
+        if answer.status_code == 412:
+            answer = problem(412, "precondition-failed", "it is not the version that was named")
         answer.headers.setdefault("ETag", etag)
     return answer
 
@@ -110,11 +116,17 @@ def multipart(parts: Iterable[Part], *, part_type: str) -> HttpResponseBase:
 
 def _whole(payload: Payload) -> HttpResponseBase:
     """By the kernel alone where the bytes are a local file."""
-    response: HttpResponseBase
-    if payload.path is not None:
-        response = FileResponse(payload.path.open("rb"))
-    else:
-        response = Streaming(payload.read(0, payload.size_bytes))
+    if payload.path is None:
+        return Streaming(payload.read(0, payload.size_bytes))
+    response = FileResponse(payload.path.open("rb"))
+    del response.headers["Content-Disposition"]  # what the store calls it concerns nobody
+    return response
+
+
+def _not_satisfiable(payload: Payload) -> HttpResponseBase:
+    """416, with the size that ranges have to keep to (RFC 9110 15.5.17)."""
+    response = problem(416, "range-not-satisfiable", "the range begins behind the last byte")
+    response.headers["Content-Range"] = f"bytes */{payload.size_bytes}"
     return response
 
 

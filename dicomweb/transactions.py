@@ -80,13 +80,13 @@ class StudiesTransaction(APIView):
     def finalize_response(
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> Any:
-        """HEAD is GET without the body; patients' data is for no shared cache."""
+        """HEAD is GET without the body; patients' data is for no shared cache or other token."""
         answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # the stubs know only REST framework's own response
         if isinstance(answer, HttpResponse) and not answer.content:
             _drop_type_of_nothing(answer)
         if "Cache-Control" not in answer.headers:
             answer.headers["Cache-Control"] = "private, no-cache"
-        patch_vary_headers(answer, ["Accept"])
+        patch_vary_headers(answer, ["Accept", "Authorization"])
         if request.method == "HEAD":
             _drop_body(answer)
         return answer

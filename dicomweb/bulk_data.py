@@ -29,12 +29,11 @@ from ingestion.use_cases.retrieve_bulk_data import (
 )
 from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
 from ingestion.use_cases.retrieve_instances import (
-    Address,
     Addressed,
     HeldInstance,
     find_instances,
+    held_instance,
     held_instances,
-    only_instance,
 )
 
 PDF = "application/pdf"
@@ -58,18 +57,12 @@ class BulkDataTransaction(StudiesTransaction):
     def get(
         self,
         request: Request,
-        study_instance_uid: str,
         *,
-        series_instance_uid: str,
-        sop_instance_uid: str,
         tag_path: str,
-        space_slug: str = "",
+        **_path: str,
     ) -> HttpResponseBase:
         """The value alone, or in a part; compressed frames are a part each."""
-        address = Address(
-            self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-        )
-        instance = only_instance(find_instances(address))
+        instance = held_instance(self.address())
         bulk_data = bulk_data_of(instance, tag_path)
         if bulk_data.path in PIXEL_DATA_PATHS:
             return self._pixel_data(request._request, instance)
@@ -112,20 +105,9 @@ class AllBulkDataTransaction(StudiesTransaction):
         description="Bulk data (PS3.18 10.4.1.1.5) of every instance: all values that metadata only"
         " names and that can be made in an accepted media type, each with its BulkDataURI.",
     )
-    def get(
-        self,
-        _request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponseBase:
+    def get(self, _request: Request, **_path: str) -> HttpResponseBase:
         """All values of all instances, in their order."""
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-            )
-        )
+        found = find_instances(self.address())
         parts = self._parts(found)
         first = next(parts, None)
         if first is None:

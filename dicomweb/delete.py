@@ -10,7 +10,6 @@ from rest_framework.request import Request
 
 from dicomweb.transactions import StudiesTransaction
 from ingestion.use_cases.delete_entities import delete_entities
-from ingestion.use_cases.retrieve_instances import Address
 
 
 class DeleteTransaction(StudiesTransaction):
@@ -24,17 +23,8 @@ class DeleteTransaction(StudiesTransaction):
         },
         description="Delete: not of the Standard, as other archives have it.",
     )
-    def delete(
-        self,
-        _request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponse:
+    def delete(self, _request: Request, **_path: str) -> HttpResponse:
         """An empty answer when the deletion is committed."""
-        address = Address(
-            self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-        )
+        address = self.address()
         delete_entities(address, principal=self.principal.name)
         return HttpResponse(status=204)

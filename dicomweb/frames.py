@@ -24,11 +24,10 @@ from ingestion.dicom.frame_media_types import FRAME_MEDIA_TYPES
 from ingestion.errors import NotFound
 from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
 from ingestion.use_cases.retrieve_instances import (
-    Address,
     Addressed,
     find_instances,
+    held_instance,
     held_instances,
-    only_instance,
 )
 
 
@@ -51,19 +50,13 @@ class FramesTransaction(StudiesTransaction):
     def get(
         self,
         request: Request,
-        study_instance_uid: str,
         *,
-        series_instance_uid: str,
-        sop_instance_uid: str,
         frame_list: str,
-        space_slug: str = "",
+        **_path: str,
     ) -> HttpResponseBase:
         """The frames in the order asked for: as parts, or with a frame's own type one alone."""
         numbers = parse_frame_list(frame_list)
-        address = Address(
-            self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-        )
-        instance = only_instance(find_instances(address))
+        instance = held_instance(self.address())
         frames = open_frames(instance)
         frames.require(max(numbers))
         form = choose_pixel_form(
@@ -95,20 +88,9 @@ class PixelDataTransaction(StudiesTransaction):
         description="Pixel Data (PS3.18 10.4.1.1.6): compressed frames each in a part,"
         " uncompressed ones of an instance together.",
     )
-    def get(
-        self,
-        _request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponseBase:
+    def get(self, _request: Request, **_path: str) -> HttpResponseBase:
         """All frames of all instances that have some, in their order."""
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-            )
-        )
+        found = find_instances(self.address())
         forms = _forms(self.accepted, found)
         parts = _pixel_parts(found, forms, self.links)
         first = next(parts, None)

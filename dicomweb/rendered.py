@@ -45,12 +45,11 @@ from ingestion.use_cases.render_instances import (
     representative_frame,
 )
 from ingestion.use_cases.retrieve_instances import (
-    Address,
     Addressed,
     HeldInstance,
     find_instances,
+    held_instance,
     held_instances,
-    only_instance,
 )
 
 ALONE = (Representation(JPEG), Representation(PNG), Representation(GIF))
@@ -92,23 +91,16 @@ class RenderedTransaction(RenditionTransaction):
         self,
         request: Request,
         *,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
         frame_list: str = "",
+        **_path: str,
     ) -> HttpResponseBase:
         """An instance's frame, loop, page or document; of more the pictures of all."""
         asked = parse_rendering(request.query_params.dict())
         numbers = parse_frame_list(frame_list) if frame_list else ()
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-            )
-        )
-        if not sop_instance_uid:
-            return self._of_many(found, asked)
-        instance = only_instance(found)
+        address = self.address()
+        if not address.sop_instance_uid:
+            return self._of_many(find_instances(address), asked)
+        instance = held_instance(address)
         if numbers:
             return self._of_listed(instance, asked, numbers)
         return self._by_kind[kind_of(instance)](self, instance, asked)

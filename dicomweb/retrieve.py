@@ -20,7 +20,6 @@ from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.transcoding import ANY_SYNTAX, DEFAULT_SYNTAX
 from ingestion.use_cases.archive_instances import archive_instances
 from ingestion.use_cases.retrieve_instances import (
-    Address,
     Addressed,
     HeldDocument,
     HeldInstance,
@@ -55,25 +54,15 @@ class RetrieveTransaction(StudiesTransaction):
             "Accept names; an instance also alone; all of them also in a ZIP file with a DICOMDIR."
         ),
     )
-    def get(
-        self,
-        request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponseBase:
+    def get(self, request: Request, **_path: str) -> HttpResponseBase:
         """All files, or with `application/dicom` the only one."""
-        alone = (DICOM_FILE,) if sop_instance_uid else ()
+        address = self.address()
+        alone = (DICOM_FILE,) if address.sop_instance_uid else ()
         octets = (OCTET_PARTS,) if self.all_bulk_data else ()
         choice = self.choose(DICOM_FILES, *alone, DICOM_ZIP, *octets)
         if self.all_bulk_data and choice.representation is OCTET_PARTS:
             return self._octets(request)
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-            )
-        )
+        found = find_instances(address)
         http = request._request
         if choice.representation is DICOM_FILE:
             return _alone(http, found, choice, links=self.links)
@@ -83,8 +72,7 @@ class RetrieveTransaction(StudiesTransaction):
         targets = select_transfer_syntaxes(wanted, accepted)
         sent = [] if http.method == "HEAD" else wanted
         if choice.representation is DICOM_ZIP:
-            uid = sop_instance_uid or series_instance_uid or study_instance_uid
-            response = _archive(sent, targets, file_name=uid)
+            response = _archive(sent, targets, file_name=address.uid)
         else:
             # Alone, an instance that cannot be had as it is wanted is an error, not one among many.
             is_strict = len(found) == 1 and not accepts_as_stored(accepted)

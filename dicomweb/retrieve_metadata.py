@@ -21,7 +21,6 @@ from ingestion.dicom.xml_model import to_xml
 from ingestion.errors import NotFound
 from ingestion.use_cases.retrieve_instances import (
     BATCH,
-    Address,
     Addressed,
     HeldDocument,
     find_instances,
@@ -44,22 +43,12 @@ class RetrieveMetadataTransaction(StudiesTransaction):
             "XML document of the Native DICOM Model per instance."
         ),
     )
-    def get(
-        self,
-        request: Request,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
-    ) -> HttpResponseBase:
+    def get(self, request: Request, **_path: str) -> HttpResponseBase:
         """The headers of all instances, in the order of their files."""
-        alone = (DICOM_XML,) if sop_instance_uid else ()
+        address = self.address()
+        alone = (DICOM_XML,) if address.sop_instance_uid else ()
         representation = self.choose(DICOM_JSON, *alone, DICOM_XMLS).representation
-        found = find_instances(
-            Address(
-                self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-            )
-        )
+        found = find_instances(address)
         http = request._request
         etag = weak_tag(found, self.links.root, repr(representation))
         if http.method == "HEAD" or is_unchanged(http, etag):

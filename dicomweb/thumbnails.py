@@ -26,7 +26,7 @@ from ingestion.use_cases.render_instances import (
     representative,
     representative_frame,
 )
-from ingestion.use_cases.retrieve_instances import Address, HeldInstance, find_instances
+from ingestion.use_cases.retrieve_instances import HeldInstance, find_instances
 
 QUALITY = 80
 
@@ -45,21 +45,15 @@ class ThumbnailTransaction(RenditionTransaction):
         self,
         request: Request,
         *,
-        study_instance_uid: str,
-        space_slug: str = "",
-        series_instance_uid: str = "",
-        sop_instance_uid: str = "",
         frame_list: str = "",
+        **_path: str,
     ) -> HttpResponseBase:
         """A picture of 128 pixels at most, or of what the viewport allows."""
         numbers, options = (
             parse_frame_list(frame_list) if frame_list else (),
             self._options(request),
         )
-        address = Address(
-            self.scope(space_slug), study_instance_uid, series_instance_uid, sop_instance_uid
-        )
-        instance = representative(find_instances(address))
+        instance = representative(find_instances(self.address()))
         number = numbers[0] if numbers else _middle(instance)
         return self.rendition(
             (bytes_of(instance), number, options, "thumbnail"),

@@ -17,6 +17,7 @@ from dicomweb.media_types import AcceptedRange
 from dicomweb.negotiation import Choice, Representation, accepted_ranges, choose
 from dicomweb.parameters import PARAMETERS_MAX
 from dicomweb.spaces import readable_scope
+from ingestion.use_cases.retrieve_instances import Address
 from ingestion.use_cases.search_manifest import Scope
 
 
@@ -68,6 +69,16 @@ class StudiesTransaction(APIView):
         """What the client accepts; () when it does not say."""
         return accepted_ranges(
             self.request.META.get("HTTP_ACCEPT", ""), self.request.query_params.get("accept", "")
+        )
+
+    def address(self) -> Address:
+        """What the path names, in the spaces that the request may see. Raises `NotFound`."""
+        path = self.kwargs
+        return Address(
+            self.scope(path.get("space_slug", "")),
+            path.get("study_instance_uid", ""),
+            path.get("series_instance_uid", ""),
+            path.get("sop_instance_uid", ""),
         )
 
     def choose(self, *offers: Representation) -> Choice:

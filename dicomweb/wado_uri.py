@@ -21,8 +21,7 @@ from ingestion.use_cases.render_instances import Kind, kind_of
 from ingestion.use_cases.retrieve_instances import (
     Address,
     HeldInstance,
-    find_instances,
-    only_instance,
+    held_instance,
 )
 
 _OTHER_FORMS = {
@@ -69,7 +68,7 @@ class UriTransaction(RenderedTransaction):
             asked.series_instance_uid,
             asked.sop_instance_uid,
         )
-        instance = only_instance(find_instances(address))
+        instance = held_instance(address)
         representation = self.choose(*_offers(instance, asked)).representation
         if representation is DICOM_FILE:
             return self._file(asked, space_slug)
@@ -94,14 +93,14 @@ class UriTransaction(RenderedTransaction):
 
     def _file(self, asked: UriParameters, space_slug: str) -> HttpResponseBase:
         """What WADO-RS gives for the same instance."""
-        retrieve = _RetrieveFile(request=self.request, args=(), kwargs={})
-        return retrieve.get(
-            self.request,
-            study_instance_uid=asked.study_instance_uid,
-            space_slug=space_slug,
-            series_instance_uid=asked.series_instance_uid,
-            sop_instance_uid=asked.sop_instance_uid,
-        )
+        path = {
+            "space_slug": space_slug,
+            "study_instance_uid": asked.study_instance_uid,
+            "series_instance_uid": asked.series_instance_uid,
+            "sop_instance_uid": asked.sop_instance_uid,
+        }
+        retrieve = _RetrieveFile(request=self.request, args=(), kwargs=path)
+        return retrieve.get(self.request, **path)
 
 
 class _RetrieveFile(RetrieveTransaction):

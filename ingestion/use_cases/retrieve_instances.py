@@ -41,6 +41,11 @@ class Address:
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
 
+    @property
+    def uid(self) -> str:
+        """The UID of what is addressed."""
+        return self.sop_instance_uid or self.series_instance_uid or self.study_instance_uid
+
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
@@ -100,6 +105,53 @@ def find_instances(address: Address) -> list[Addressed]:
 
     Raises `NotFound` when there is nothing, or nothing in the scope.
     """
+    rows = (
+        Instance.objects.filter(_addressed(address))
+        .order_by(
+            F("series__series_number").asc(nulls_last=True),
+            "series__series_instance_uid",
+            F("instance_number").asc(nulls_last=True),
+            "sop_instance_uid",
+            "id",
+        )
+        .values_list("sop_instance_uid", "id", "transfer_syntax_uid", "document_id")
+    )
+    found = list(_once_each(rows))
+    if not found:
+        raise NotFound("there is no such resource")
+    return found
+
+
+def held_instance(address: Address) -> HeldInstance:
+    """Where the instance of a whole address rests; one statement.
+
+    Of several spaces the one that has it longest. Raises `NotFound`.
+    """
+    assert address.sop_instance_uid, "an instance has an address of three UIDs"
+    rows = Instance.objects.filter(_addressed(address)).select_related("storage_space")
+    instance = rows.order_by("id").first()
+    if instance is None:
+        raise NotFound("there is no such resource")
+    return HeldInstance(
+        instance_id=instance.pk,
+        space_slug=instance.storage_space.slug,
+        study_instance_uid=address.study_instance_uid,
+        series_instance_uid=address.series_instance_uid,
+        sop_instance_uid=address.sop_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        data_set_sha256=instance.data_set_sha256,
+        size_bytes=instance.size_bytes,
+        data_set_offset=instance.data_set_offset,
+        pixel_data_offset=instance.pixel_data_offset,
+        number_of_frames=instance.number_of_frames,
+        location=instance.location,
+        store=open_space_store(instance.storage_space),
+    )
+
+
+def _addressed(address: Address) -> Q:
+    """The instances that an address means. Raises `NotFound` for one that can mean none."""
     uids = (address.study_instance_uid, address.series_instance_uid, address.sop_instance_uid)
     if not all(is_valid_uid(uid) for uid in uids if uid):
         raise NotFound("there is no such resource")
@@ -116,21 +168,7 @@ def find_instances(address: Address) -> list[Addressed]:
         wanted &= Q(series__series_instance_uid=address.series_instance_uid)
     if address.sop_instance_uid:
         wanted &= Q(sop_instance_uid=address.sop_instance_uid)
-    rows = (
-        Instance.objects.filter(wanted)
-        .order_by(
-            F("series__series_number").asc(nulls_last=True),
-            "series__series_instance_uid",
-            F("instance_number").asc(nulls_last=True),
-            "sop_instance_uid",
-            "id",
-        )
-        .values_list("sop_instance_uid", "id", "transfer_syntax_uid", "document_id")
-    )
-    found = list(_once_each(rows))
-    if not found:
-        raise NotFound("there is no such resource")
-    return found
+    return wanted
 
 
 def _once_each(rows: Iterable[tuple[str, int, str, UUID]]) -> Iterator[Addressed]:

@@ -340,4 +340,4 @@ def test_statements_for_a_frame_are_few_and_fewer_when_it_is_known(web: WebClien
         with CaptureQueriesContext(connection) as captured:
             parts(web.get(f"{path}{number}", accept=related(OCTETS, "*")))
         counts.append(len(captured))
-    assert counts == [5, 4]  # the space, the instance, its place, the store; its header once
+    assert counts == [3, 2]  # the spaces, the instance; its header once

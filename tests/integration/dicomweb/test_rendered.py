@@ -152,10 +152,10 @@ def test_statements_of_a_rendition(
     web: WebClient, stored: Dataset, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     web.get(f"{path_of(stored)}/rendered?viewport=7,7")
-    # The token, which instance, where it rests, its space, its header.
-    with django_assert_num_queries(5):
+    # The spaces, the instance, its header.
+    with django_assert_num_queries(3):
         web.get(f"{path_of(stored)}/rendered?viewport=8,8")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2):
         web.get(f"{path_of(stored)}/rendered?viewport=8,8")
 
 

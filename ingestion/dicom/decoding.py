@@ -46,6 +46,12 @@ class Decoded:
     photometric_interpretation: str
 
 
+def require_readable(size_bytes: int) -> None:
+    """Raise `UnreadablePixelData` for an encoded frame that is larger than any may be decoded."""
+    if size_bytes > FRAME_BYTES_MAX:
+        raise UnreadablePixelData(f"an encoded frame has more than {FRAME_BYTES_MAX} bytes")
+
+
 def decode_frame(
     frame: bytes,
     image: ImagePixel,

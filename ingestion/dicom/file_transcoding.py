@@ -16,7 +16,7 @@ import orjson
 
 from ingestion.dicom import elements
 from ingestion.dicom.byte_order import little_endian
-from ingestion.dicom.decoding import Decoded, ImagePixel, image_pixel
+from ingestion.dicom.decoding import Decoded, ImagePixel, image_pixel, require_readable
 from ingestion.dicom.frame_encoding import CODECS, photometric_once_encoded
 from ingestion.dicom.frame_locations import FrameLocations, locate_frames
 from ingestion.dicom.inflating import DataSetReader, InflatingReader
@@ -175,6 +175,7 @@ def _decoded_frames(opened: _Opened, offset: int, image: ImagePixel) -> Iterator
             locations = _locations(opened, offset, use_offset_tables=False)
             place = locations.place(opened.reader, number)
         assert place is not None, "only offset tables lead astray"
+        require_readable(place.size_bytes)
         stored = b"".join(opened.reader.read_at(*span) for span in place.spans)
         yield decode(place.extract(stored), image, opened.transfer_syntax_uid)
 

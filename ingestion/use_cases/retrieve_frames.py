@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import unpack
 
-from ingestion.dicom.decoding import image_pixel
+from ingestion.dicom.decoding import image_pixel, require_readable
 from ingestion.dicom.frame_locations import (
     FrameLocations,
     FramePlace,
@@ -81,6 +81,7 @@ class FrameSet:
 
     def read_as(self, number: int, transfer_syntax_uid: str) -> bytes:
         """A frame in another transfer syntax. Raises `UnreadablePixelData` when there is none."""
+        require_readable(self.size(number))
         return transcode_frame(
             self.read(number),
             image=image_pixel(self._header()),

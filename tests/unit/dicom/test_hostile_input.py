@@ -3,7 +3,7 @@
 import struct
 import zlib
 from contextlib import suppress
-from io import BytesIO
+from io import SEEK_CUR, BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset
 
+from ingestion.dicom.file_transcoding import transcode_file
 from ingestion.dicom.header import HeaderLimits, read_header
 from ingestion.dicom.part10 import read_file_meta
 from ingestion.dicom.transfer_syntaxes import (
@@ -27,11 +28,13 @@ from ingestion.errors import (
     MalformedDataSet,
     MissingIdentifier,
     TruncatedDataSet,
+    UnreadablePixelData,
 )
 from tests.builders import build_ct, data_set_bytes, part10_bytes
 from tests.unit.dicom.readers import FILES, BytesReader, scanned_json
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 SYNTAXES = (
     IMPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -186,6 +189,18 @@ def test_a_fragment_beyond_the_end_is_truncated() -> None:
         read(whole[:-8], JPEG_BASELINE)
     with pytest.raises(TruncatedDataSet):
         read(whole[:-60], JPEG_BASELINE)
+
+
+def test_a_fragment_larger_than_any_decoded_frame_is_not_read(tmp_path: Path) -> None:
+    whole = part10_bytes(build_ct(transfer_syntax_uid=RLE_LOSSLESS))
+    start = whole.rindex(struct.pack("<HHI", 0xFFFE, 0xE000, 128))
+    large = tmp_path / "large.dcm"
+    with large.open("wb") as file:
+        file.write(whole[:start] + struct.pack("<HHI", 0xFFFE, 0xE000, GIGABYTE))
+        file.seek(GIGABYTE, SEEK_CUR)  # a hole, which takes no room on the disk
+        file.write(struct.pack("<HHI", 0xFFFE, 0xE0DD, 0))
+    with pytest.raises(UnreadablePixelData, match="encoded"):
+        transcode_file(large, EXPLICIT_VR_LITTLE_ENDIAN, BytesIO())
 
 
 def test_something_else_among_the_fragments_is_malformed() -> None:

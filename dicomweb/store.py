@@ -128,7 +128,8 @@ def _parts(request: HttpRequest) -> tuple[Iterator[Part], str]:
     limits = settings.LIMITS
     text = request.META.get("CONTENT_TYPE", "")
     media_type = parse_media_type(text)
-    if media_type is None or request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    if media_type is None or coding != "identity":
         raise UnsupportedMediaType(_WANTED)
     if media_type.name in STORED_TYPES:
         body = request_body(request, bytes_max=limits.request_bytes_max)

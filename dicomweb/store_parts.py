@@ -36,8 +36,10 @@ _DICOM_KINDS = {
     DICOM_JSON.content_type: PartKind.JSON,
     DICOM_XML.content_type: PartKind.XML,
 }
-# Without a location these can only be metadata; with one they may be a document to keep.
+# Without a location these can only be metadata, or a file that the client knows no type of, as
+# curl does; with one they may be a document to keep.
 _PLAIN_KINDS = {
+    OCTET_STREAM.name: PartKind.FILE,
     "application/json": PartKind.JSON,
     "application/xml": PartKind.XML,
     "text/xml": PartKind.XML,

@@ -89,6 +89,22 @@ CLIENTS = {
     "nothing behind the part": Form(
         "multipart/related; type=application/dicom; boundary=b", f"--b\r\n{HEAD}", ""
     ),
+    "curl --form with a type": Form(
+        "multipart/related; type=application/dicom; boundary=------------------------a1b2",
+        "--------------------------a1b2\r\n"
+        'Content-Disposition: form-data; name="file"; filename="ct.dcm"\r\n'
+        f"{HEAD}",
+        "\r\n--------------------------a1b2--\r\n",
+        "*/*",
+    ),
+    "curl --form without a type": Form(
+        "multipart/related; type=application/dicom; boundary=------------------------a1b2",
+        "--------------------------a1b2\r\n"
+        'Content-Disposition: form-data; name="file"; filename="ct.dcm"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n",
+        "\r\n--------------------------a1b2--\r\n",
+        "*/*",
+    ),
     "one file alone": Form("application/dicom", "", "", "*/*"),
 }
 

@@ -5,6 +5,8 @@ a single frame is a JPEG, a report is a page, and anything else a DICOM file.
 Source: PS3.18 9; the defaults are those of its 2011 edition (7.3), which clients still expect.
 """
 
+from collections.abc import Sequence
+
 from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -78,9 +80,7 @@ class UriTransaction(RenderedTransaction):
 
     def choose(self, *offers: Representation) -> Choice:
         """By `contentType`, which stands in for Accept (9.1.2.2.1). Raises `NotAcceptable`."""
-        query = self.request.query_params
-        wanted = query.get("contentType", "").strip() or query.get("accept", "")
-        return choose(self.request.META.get("HTTP_ACCEPT", ""), wanted, offers)
+        return _chosen(self.request, offers)
 
     def _image(
         self, instance: HeldInstance, asked: UriParameters, representation: Representation
@@ -104,16 +104,19 @@ class UriTransaction(RenderedTransaction):
 
 
 class _RetrieveFile(RetrieveTransaction):
-    """Retrieve, with the transfer syntax named by a parameter."""
+    """Retrieve, with the transfer syntax that the parameter names, else the media type."""
 
     def choose(self, *_: Representation) -> Choice:
         syntax = self.request.query_params.get("transferSyntax", "").strip()
-        return choose("", _file_type(syntax), (DICOM_FILE,))
+        if not syntax:
+            return _chosen(self.request, (DICOM_FILE,))
+        return Choice(DICOM_FILE, (syntax,))
 
 
-def _file_type(transfer_syntax_uid: str) -> str:
-    named = f'; transfer-syntax="{transfer_syntax_uid}"' if transfer_syntax_uid else ""
-    return f"application/dicom{named}"
+def _chosen(request: Request, offers: Sequence[Representation]) -> Choice:
+    query = request.query_params
+    wanted = query.get("contentType", "").strip() or query.get("accept", "")
+    return choose(request.META.get("HTTP_ACCEPT", ""), wanted, offers)
 
 
 def _offers(instance: HeldInstance, asked: UriParameters) -> tuple[Representation, ...]:

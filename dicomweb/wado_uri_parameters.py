@@ -1,6 +1,6 @@
 """Query parameters of WADO-URI, told in the words of rendered resources where those have them.
 
-Source: PS3.18 9.1.2, 9.4.1.2, 9.5.1.2.
+Source: PS3.18 9.1.2, 9.4.1.2, 9.4.2.4, 9.5.1.2.
 """
 
 import re
@@ -13,6 +13,7 @@ from dicomweb.rendering_parameters import (
     RenderingParameters,
     parse_rendering,
 )
+from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.rendering.viewport import Viewport
 from ingestion.errors import InvalidQuery
 
@@ -22,6 +23,7 @@ REFUSED = {
     "presentationUID": "presentation states are not applied here",
     "presentationSeriesUID": "presentation states are not applied here",
 }
+_NOT_ASKED = {"anonymize": ("", "no")}
 
 _AS_IT_IS = RenderingParameters()
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,8}")
@@ -79,14 +81,14 @@ def parse_uri(query: Mapping[str, str]) -> UriParameters:
     if query["requestType"].strip().upper() != "WADO":
         raise InvalidQuery("requestType is WADO")
     for name, reason in REFUSED.items():
-        if query.get(name, "").strip():
+        if query.get(name, "").strip() not in _NOT_ASKED.get(name, ("",)):
             raise InvalidQuery(f"{name} is not supported: {reason}")
     return UriParameters(
         study_instance_uid=query["studyUID"].strip(),
         series_instance_uid=query["seriesUID"].strip(),
         sop_instance_uid=query["objectUID"].strip(),
         media_types=query.get("contentType", ""),
-        transfer_syntax_uid=query.get("transferSyntax", "").strip(),
+        transfer_syntax_uid=_transfer_syntax(query),
         frame_number=_number(query, "frameNumber"),
         width=_edge(query, "columns"),
         height=_edge(query, "rows"),
@@ -106,6 +108,14 @@ def _in_other_words(query: Mapping[str, str]) -> dict[str, str]:
         "annotation": query.get("annotation", "").strip(),
     }
     return {name: value for name, value in words.items() if value}
+
+
+def _transfer_syntax(query: Mapping[str, str]) -> str:
+    """One UID, or `*` as in media types; '' when there is none (9.4.2.4)."""
+    text = query.get("transferSyntax", "").strip()
+    if text not in ("", "*") and not is_valid_uid(text):
+        raise InvalidQuery("transferSyntax is the UID of a transfer syntax")
+    return text
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

@@ -123,6 +123,14 @@ def test_the_file_comes_in_the_transfer_syntax_that_is_named(web: WebClient, loo
     assert (file.pixel_array == loop.pixel_array).all()
 
 
+def test_a_media_type_may_name_the_transfer_syntax(web: WebClient, loop: Dataset) -> None:
+    rle = f"application/dicom; transfer-syntax={RLELossless}"
+    assert web.get(uri(loop), accept=rle)["Content-Type"] == rle
+    assert web.get(uri(loop, contentType=rle))["Content-Type"] == rle
+    both = uri(loop, contentType=rle, transferSyntax=ExplicitVRLittleEndian)
+    assert web.get(both)["Content-Type"].endswith(ExplicitVRLittleEndian)
+
+
 def test_a_transfer_syntax_that_cannot_be_made_is_406(web: WebClient, ct: Dataset) -> None:
     response = web.get(
         uri(ct, contentType="application/dicom", transferSyntax="1.2.840.10008.1.2.4.100")

@@ -20,6 +20,10 @@ def test_identifiers_and_nothing_else() -> None:
     assert parsed() == UriParameters("1.2", "1.3", "1.4")
 
 
+def test_who_asks_for_no_anonymity_asks_for_nothing() -> None:
+    assert parsed(anonymize="no") == parsed()
+
+
 @pytest.mark.parametrize("value", ["WADO", "wado", " WADO "])
 def test_request_type_is_taken_in_any_case(value: str) -> None:
     assert parsed(requestType=value).sop_instance_uid == "1.4"
@@ -38,6 +42,9 @@ def test_what_is_required_must_be_there(name: str, value: str | None) -> None:
     [
         {"requestType": "IID"},
         {"anonymize": "yes"},
+        {"anonymize": "maybe"},
+        {"transferSyntax": "JPEG"},
+        {"transferSyntax": "1.2.840.10008.1.2,1.2.840.10008.1.2.1"},
         {"presentationUID": "1.2"},
         {"presentationSeriesUID": "1.2"},
         {"frameNumber": "0"},

@@ -128,7 +128,9 @@ def test_a_media_type_may_name_the_transfer_syntax(web: WebClient, loop: Dataset
     assert web.get(uri(loop), accept=rle)["Content-Type"] == rle
     assert web.get(uri(loop, contentType=rle))["Content-Type"] == rle
     both = uri(loop, contentType=rle, transferSyntax=ExplicitVRLittleEndian)
-    assert web.get(both)["Content-Type"].endswith(ExplicitVRLittleEndian)
+    response = web.get(both)
+    assert dcmread(io.BytesIO(content(response))) == loop
+    assert response["Content-Type"].endswith(ExplicitVRLittleEndian)
 
 
 def test_a_transfer_syntax_that_cannot_be_made_is_406(web: WebClient, ct: Dataset) -> None:

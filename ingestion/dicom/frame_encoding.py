@@ -34,6 +34,7 @@ class Codec:
     bits_allocated: tuple[int, ...]
     ybr_bits_allocated: tuple[int, ...]
     side_min: int = 1
+    takes_odd_lengths: bool = True
 
 
 def encode_frame(decoded: Decoded, image: ImagePixel, transfer_syntax_uid: str) -> bytes:
@@ -60,7 +61,12 @@ def can_encode(image: ImagePixel, photometric: str, transfer_syntax_uid: str) ->
         and image.bits_stored in codec.bits_stored
         and (photometric.startswith("MONOCHROME") or not image.pixel_representation)
         and min(image.rows, image.columns) >= codec.side_min
+        and (codec.takes_odd_lengths or not _frame_bytes(image) % 2)
     )
+
+
+def _frame_bytes(image: ImagePixel) -> int:
+    return image.rows * image.columns * image.samples_per_pixel * image.bits_allocated // 8
 
 
 def photometric_once_encoded(photometric: str, transfer_syntax_uid: str) -> str:
@@ -167,10 +173,10 @@ def _by_gdcm(decoded: Decoded, image: ImagePixel) -> bytes:
 
 
 # PS3.5 8.2.1 to 8.2.4, and as far as the codecs were found to give back what they got: OpenJPEG
-# halves an image five times and refuses what is smaller.
+# halves an image five times and refuses what is smaller, GDCM refuses frames of odd length.
 CODECS: dict[str, Codec] = {
     RLELossless: Codec(_by_pydicom(RLELossless, "pylibjpeg"), range(1, 17), (8, 16), (8,)),
-    JPEGLosslessSV1: Codec(_by_gdcm, range(2, 17), (8, 16), (8, 16)),
+    JPEGLosslessSV1: Codec(_by_gdcm, range(2, 17), (8, 16), (8, 16), takes_odd_lengths=False),
     JPEGLSLossless: Codec(_by_pydicom(JPEGLSLossless, "pyjpegls"), range(2, 17), (8, 16), (8,)),
     JPEG2000Lossless: Codec(
         _by_pydicom(JPEG2000Lossless, "pylibjpeg"), range(2, 25), (8, 16, 32), (8, 16, 32), 32

@@ -310,7 +310,9 @@ def test_what_a_codec_takes_it_gives_back(
             Decoded(pixels, image.photometric_interpretation), image, transfer_syntax_uid
         )
     except UnreadablePixelData:
-        assert pixels.nbytes < 1000, "only images too small for a codec are refused"
+        # CharLS gives noise in a tiny frame too little room.
+        assert transfer_syntax_uid == JPEG_LS
+        assert pixels.nbytes < 1000
         return
     decoded = decode_frame(encoded, image, transfer_syntax_uid=transfer_syntax_uid)
     assert np.array_equal(decoded.pixels, pixels)

@@ -43,6 +43,11 @@ def links_of(request: HttpRequest) -> Links:
     return Links(base.rstrip("/") + "/dicomweb")
 
 
+def asked_resource(request: HttpRequest) -> str:
+    """The address of the resource that is asked for, as clients reach it, without its query."""
+    return f"{links_of(request).root.removesuffix('/dicomweb')}{request.path_info}"
+
+
 def _asked_address(request: HttpRequest) -> str:
     """Scheme and host; the port is added for clients that leave it out of Host."""
     host, scheme = request.get_host(), request.scheme or "http"

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from dicomweb.links import links_of
+from dicomweb.links import asked_resource
 
 
 def add_links(
@@ -35,4 +35,4 @@ def _address(request: HttpRequest, offset: int) -> str:
     pairs = parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name.lower() != "offset"]
     query = urlencode([*kept, ("offset", str(offset))])
-    return f"{links_of(request).root.removesuffix('/dicomweb')}{request.path_info}?{query}"
+    return f"{asked_resource(request)}?{query}"

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from dicomweb.compression import compressed
 from dicomweb.described_answers import CONDITIONAL, DATA_SETS, XML_DATA_SETS, binary
-from dicomweb.links import Links
+from dicomweb.links import Links, asked_resource
 from dicomweb.negotiation import DICOM_JSON, DICOM_XML, DICOM_XMLS, Representation
 from dicomweb.payloads import Part, is_unchanged, multipart, unless_unchanged
 from dicomweb.retrieve import address_of, weak_tag
@@ -55,6 +55,8 @@ class RetrieveMetadataTransaction(StudiesTransaction):
             response: HttpResponseBase = _without_body(representation)
         else:
             response = _MAKERS[representation](found, self.links)
+        if not representation.part_type:
+            response.headers["Content-Location"] = asked_resource(http)  # PS3.18 8.4.3
         return unless_unchanged(http, compressed(http, response), etag)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -103,6 +104,17 @@ def test_each_representation_and_address_has_its_own_validator(
         web.get(f"{instance_path(study[0])}/metadata", accept="application/dicom+json"),
     ]
     assert len({response["ETag"] for response in responses}) == len(responses)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("accept", ["application/dicom+json", "application/dicom+xml"])
+def test_what_comes_alone_tells_its_address(
+    web: WebClient, study: list[Dataset], accept: str, method: str
+) -> None:
+    for root in ("/dicomweb", "/dicomweb/spaces/main"):
+        path = f"{instance_path(study[0])}/metadata".replace("/dicomweb", root, 1)
+        response = web.get(f"{path}?accept={quote(accept)}", method=method)
+        assert response["Content-Location"] == f"http://testserver{path}"
 
 
 @pytest.mark.parametrize("accept", ["application/dicom+json", XMLS])

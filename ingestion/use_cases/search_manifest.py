@@ -34,8 +34,8 @@ from ingestion.use_cases.unite_spaces import united
 
 __all__ = ["Found", "Page", "Query", "Scope", "search"]
 
-# What more than these match is not counted: below studies a count joins tables of millions.
-COUNTED_MAX = {Level.STUDY: 10_000, Level.SERIES: 1000, Level.IMAGE: 1000}
+# What more than these match is not counted: a count must cost no more than its page.
+COUNTED_MAX = 1000
 
 
 def search(query: Query) -> Page:
@@ -108,9 +108,8 @@ def _total(query: Query, length: int, *, has_more: bool) -> int | None:
         return query.offset + length
     if query.document_keys:
         return None
-    counted_max = COUNTED_MAX[query.level]
-    counted = _matching(query).values("pk")[: counted_max + 1].count()
-    return counted if counted <= counted_max else None
+    counted = _matching(query).values("pk")[: COUNTED_MAX + 1].count()
+    return counted if counted <= COUNTED_MAX else None
 
 
 def _order(query: Query) -> list[Any]:

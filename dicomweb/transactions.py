@@ -1,7 +1,6 @@
 """What every transaction of the Studies Service shares: who asks, for which spaces, and HEAD."""
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
@@ -15,7 +14,6 @@ from dicomweb.capabilities import capabilities
 from dicomweb.links import Links, links_of
 from dicomweb.media_types import AcceptedRange
 from dicomweb.negotiation import Choice, Representation, accepted_ranges, choose
-from dicomweb.parameters import PARAMETERS_MAX
 from dicomweb.spaces import readable_scope
 from ingestion.use_cases.retrieve_instances import Address
 from ingestion.use_cases.search_manifest import Scope
@@ -101,15 +99,6 @@ class StudiesTransaction(APIView):
         if request.method == "HEAD":
             _drop_body(answer)
         return answer
-
-
-def _accept(query_string: str) -> str:
-    """The accept parameter (PS3.18 8.3.3.1); '' when there is none."""
-    try:
-        pairs = parse_qsl(query_string, max_num_fields=PARAMETERS_MAX)
-    except ValueError:
-        return ""
-    return dict(pairs).get("accept", "")
 
 
 def _drop_type_of_nothing(response: HttpResponse) -> None:

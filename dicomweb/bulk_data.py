@@ -5,18 +5,34 @@ Source: PS3.18 10.4.1.1.5 (resources), 10.4.3.3.5 (payload), 8.7.3.3 (media type
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from dicomweb.described_answers import binary, ranged
+from dicomweb.described_answers import CONDITIONAL, binary, ranged
 from dicomweb.negotiation import OCTET_PARTS, Representation
-from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
-from dicomweb.pixel_data import as_part, bulk_payload, form_etag, pixel_payloads, readable_parts
+from dicomweb.payloads import (
+    Part,
+    Payload,
+    collection,
+    is_unchanged,
+    multipart,
+    single,
+    unless_unchanged,
+)
+from dicomweb.pixel_data import (
+    as_part,
+    bulk_payload,
+    form_etag,
+    pixel_payloads,
+    readable_parts,
+    readable_payloads,
+)
 from dicomweb.pixel_negotiation import choose_parts_form, choose_pixel_form
-from dicomweb.retrieve import address_of
+from dicomweb.retrieve import address_of, weak_tag
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
@@ -80,58 +96,76 @@ class BulkDataTransaction(StudiesTransaction):
 
     def _pixel_data(self, request: HttpRequest, instance: HeldInstance) -> HttpResponseBase:
         frames = open_frames(instance)
-        form = choose_pixel_form(
+        choose = partial(
+            choose_pixel_form,
             self.accepted,
             frames.transfer_syntax_uid,
             is_single=lambda uid: frames.count == 1 or uid == EXPLICIT_VR_LITTLE_ENDIAN,
-            can_make=frames.can_be_read_as,
         )
+        form = choose(can_make=frames.can_be_read_as)
         etag = form_etag(instance, form, "all")
         if is_unchanged(request, etag):
             return unless_unchanged(request, HttpResponse(), etag)
         address = address_of(instance, self.links)
-        payloads = pixel_payloads(frames, form, address=address)
+        form, payloads = readable_payloads(
+            form,
+            lambda form: pixel_payloads(frames, form, address=address),
+            as_stored=lambda: choose(can_make=lambda _: False),
+        )
+        etag = form_etag(instance, form, "all")
         if not form.is_multipart:
             return single(request, replace(next(payloads), etag=etag))
-        parts = (as_part(payload) for payload in payloads)
-        return unless_unchanged(request, multipart(parts, part_type=form.media_type), etag)
+        response = multipart(map(as_part, payloads), part_type=form.media_type)
+        return unless_unchanged(request, response, etag)
 
 
 class AllBulkDataTransaction(StudiesTransaction):
     """GET of all bulk data of a study, a series or an instance."""
 
     @extend_schema(
-        responses=binary("multipart/related"),
+        responses={
+            **binary("multipart/related"),
+            (206, "multipart/related"): OpenApiTypes.BINARY,
+            **CONDITIONAL,
+        },
         description="Bulk data (PS3.18 10.4.1.1.5) of every instance: all values that metadata only"
         " names and that can be made in an accepted media type, each with its BulkDataURI.",
     )
-    def get(self, _request: Request, **_path: str) -> HttpResponseBase:
+    def get(self, request: Request, **_path: str) -> HttpResponseBase:
         """All values of all instances, in their order."""
-        found = find_instances(self.address())
-        parts = self._parts(found)
-        first = next(parts, None)
-        if first is None:
+        found, left_out = find_instances(self.address()), list[str]()
+        etag = weak_tag(found, self.links.root, repr(self.accepted))
+        http = request._request
+        if is_unchanged(http, etag):
+            return unless_unchanged(http, HttpResponse(), etag)
+        try:
+            response = collection(
+                self._parts(found, left_out), left_out, what="bulk data", service=self.links.root
+            )
+        except NotFound:
             self.choose(OCTET_PARTS)
-            raise NotFound("there is no bulk data")
-        part_type = first.content_type.partition(";")[0]
-        return multipart(chain([first], parts), part_type=part_type)
+            raise
+        return unless_unchanged(http, response, etag)
 
-    def _parts(self, found: Sequence[Addressed]) -> Iterator[Part]:
+    def _parts(self, found: Sequence[Addressed], left_out: list[str]) -> Iterator[Part]:
         for instance in held_instances(found):
             address = address_of(instance, self.links)
             for bulk_data in all_bulk_data_of(instance):
                 if bulk_data.path in PIXEL_DATA_PATHS:
-                    yield from self._pixel_parts(instance, address)
+                    if self._takes_pixels(instance):
+                        yield from readable_parts(
+                            instance, self.accepted, address=address, left_out=left_out
+                        )
                 elif media_type := self._part_type(bulk_data):
                     yield as_part(_payload(bulk_data, media_type, address=address))
 
-    def _pixel_parts(self, instance: HeldInstance, address: str) -> Iterator[Part]:
-        stored = syntax_of_frames(instance.transfer_syntax_uid)
+    def _takes_pixels(self, instance: HeldInstance) -> bool:
+        """Whether Pixel Data like this instance's can be made in an accepted media type."""
         try:
-            form = choose_parts_form(self.accepted, stored)
+            choose_parts_form(self.accepted, syntax_of_frames(instance.transfer_syntax_uid))
         except NotAcceptable:
-            return
-        yield from readable_parts(instance, form, address=address)
+            return False
+        return True
 
     def _part_type(self, bulk_data: BulkData) -> str:
         """The type of a value's part, '' when none is accepted."""

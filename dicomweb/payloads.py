@@ -5,7 +5,7 @@ Source: PS3.18 8.6.1; RFC 9110 13 (conditional requests), 14 (range requests); R
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,8 +15,11 @@ from django.http import StreamingHttpResponse as Streaming
 from django.utils.cache import get_conditional_response
 
 from dicomweb.problems import problem
+from ingestion.errors import NotFound, UnreadablePixelData
 
 SEND_BYTES = 256 * 1024  # small pieces leave together, about so many bytes at once
+
+LEFT_OUT = "what cannot be read is left out"
 
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
@@ -112,6 +115,35 @@ def multipart(parts: Iterable[Part], *, part_type: str) -> HttpResponseBase:
         chain([first], pieces),
         content_type=f'multipart/related; type="{part_type}"; boundary={boundary}',
     )
+
+
+def collection(
+    parts: Iterator[Part], left_out: Sequence[str], *, what: str, service: str
+) -> HttpResponseBase:
+    """All parts; 206 when it is known before the first bytes are sent that some are left out.
+
+    Raises `NotFound` when there is nothing, `UnreadablePixelData` when nothing can be read.
+    """
+    first = next(parts, None)
+    if first is None and left_out:
+        raise UnreadablePixelData(f"no {what} here can be read in a form that is accepted")
+    if first is None:
+        raise NotFound(f"there is no {what}")
+    part_type = first.content_type.partition(";")[0]
+    response = multipart(chain([first], parts), part_type=part_type)
+    if left_out:
+        return incomplete(response, LEFT_OUT, service=service)
+    return response
+
+
+def incomplete(response: HttpResponseBase, *warnings: str, service: str) -> HttpResponseBase:
+    """The response as 206 with these warnings: it has some of what was asked for, but not all.
+
+    Source: PS3.18 Table 10.4.3-1, which has this status for answers without a range too.
+    """
+    response.status_code = 206
+    response.headers["Warning"] = ", ".join(f'299 {service} "{text}"' for text in warnings)
+    return response
 
 
 def _whole(payload: Payload) -> HttpResponseBase:

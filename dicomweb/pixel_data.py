@@ -3,16 +3,17 @@
 Source: PS3.18 8.7.3.3 (compressed frames each alone, uncompressed ones together), 10.4.3.3.6.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
 import structlog
 
+from dicomweb.media_types import AcceptedRange
 from dicomweb.payloads import Part, Payload
-from dicomweb.pixel_negotiation import PixelForm
+from dicomweb.pixel_negotiation import PixelForm, choose_pixel_form
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from ingestion.errors import UnreadablePixelData
+from ingestion.errors import NotAcceptable, UnreadablePixelData
 from ingestion.use_cases.retrieve_bulk_data import PIXEL_DATA, BulkData, pixel_data_of
 from ingestion.use_cases.retrieve_frames import FrameSet, open_frames
 from ingestion.use_cases.retrieve_instances import HeldInstance
@@ -50,20 +51,54 @@ def pixel_payloads(frames: FrameSet, form: PixelForm, *, address: str) -> Iterat
             yield frame_payload(frames, number, form=form, location=location)
 
 
-def readable_parts(instance: HeldInstance, form: PixelForm, *, address: str) -> Iterator[Part]:
+def readable_payloads(
+    form: PixelForm,
+    payloads_in: Callable[[PixelForm], Iterator[Payload]],
+    *,
+    as_stored: Callable[[], PixelForm],
+) -> tuple[PixelForm, Iterator[Payload]]:
+    """Payloads in a form; as stored instead, where the pixels turn out to be broken.
+
+    `as_stored` raises `NotAcceptable` when the client does not take that.
+    """
+    payloads = payloads_in(form)
+    try:
+        return form, chain([next(payloads)], payloads)
+    except UnreadablePixelData:
+        if (stored := as_stored()) == form:
+            raise
+        payloads = payloads_in(stored)
+        return stored, chain([next(payloads)], payloads)
+
+
+def readable_parts(
+    instance: HeldInstance,
+    accepted: Sequence[AcceptedRange],
+    *,
+    address: str,
+    left_out: list[str],
+) -> Iterator[Part]:
     """Parts of one instance among others, which do not fail with it when it cannot be read.
 
-    It is left out as a whole: what fails after its first part is raised.
+    It is then left out as a whole, and named; what fails after its first part is raised.
     """
     try:
-        payloads = pixel_payloads(open_frames(instance), form, address=address)
-        first = next(payloads)
-    except UnreadablePixelData as error:
+        frames = open_frames(instance)
+        choose = partial(
+            choose_pixel_form, accepted, frames.transfer_syntax_uid, is_single=lambda _: False
+        )
+        _, payloads = readable_payloads(
+            choose(can_make=frames.can_be_read_as),
+            lambda form: pixel_payloads(frames, form, address=address),
+            as_stored=lambda: choose(can_make=lambda _: False),
+        )
+    except (UnreadablePixelData, NotAcceptable) as error:
+        left_out.append(instance.sop_instance_uid)
         log.warning(
             "pixel data left out", sop_instance_uid=instance.sop_instance_uid, reason=str(error)
         )
         return
-    yield from map(as_part, chain([first], payloads))
+    yield from map(as_part, payloads)
 
 
 def bulk_payload(bulk_data: BulkData, content_type: str, location: str) -> Payload:

@@ -1,7 +1,8 @@
 """Under which media type and in which transfer syntax Pixel Data goes out.
 
-What is accepted and needs no work comes first. Source: PS3.18 8.7.3.3 (bulk data media types),
-8.7.3.5.2 (transfer-syntax parameter), 8.7.8 (selected media type).
+What is named and needs no work comes first; who leaves everything open gets uncompressed octets.
+Source: PS3.18 8.7.3.3 (bulk data media types), 8.7.3.5.2 (transfer-syntax parameter), 8.7.8.1
+(selected media type: the default one for a wildcard).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from functools import partial
 
 from dicomweb.media_types import AcceptedRange, MediaType
 from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of, transfer_syntaxes_of
-from ingestion.dicom.transcoding import can_transcode
+from ingestion.dicom.transcoding import DEFAULT_SYNTAX, can_transcode, goes_as_stored
 from ingestion.dicom.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -53,6 +54,7 @@ def choose_pixel_form(
 ) -> PixelForm:
     """The form that the client likes best; if there are several, what is stored, then its first.
 
+    Who leaves type and syntax open gets what is stored where the default cannot be made of it.
     `stored_syntax_uid` is Explicit VR Little Endian for all native frames. `is_single` tells
     whether in a transfer syntax all of it is one part, so that it may go out alone; `can_make`,
     asked last, whether there is a way to another one.
@@ -60,13 +62,14 @@ def choose_pixel_form(
     """
     wanted = accepted or [AcceptedRange(ANY, 1.0)]
     forms = [
-        (-item.quality, form.transfer_syntax_uid != stored_syntax_uid, place, form)
-        for place, item in enumerate(wanted)
+        (is_last, -item.quality, form.transfer_syntax_uid != stored_syntax_uid, place, form)
+        for is_last, ranges in enumerate((wanted, _as_stored(wanted)))
+        for place, item in enumerate(ranges)
         if item.quality
         for form in _forms(item.media_type, stored_syntax_uid)
         if form.is_multipart or is_single(form.transfer_syntax_uid)
     ]
-    for *_, form in sorted(forms, key=lambda candidate: candidate[:3]):
+    for *_, form in sorted(forms, key=lambda candidate: candidate[:4]):
         syntax = form.transfer_syntax_uid
         is_little_endian = syntax != EXPLICIT_VR_BIG_ENDIAN  # as native frames always are
         if syntax == stored_syntax_uid or (is_little_endian and can_make(syntax)):
@@ -85,6 +88,16 @@ def choose_parts_form(accepted: Sequence[AcceptedRange], stored_syntax_uid: str)
         is_single=lambda _: False,
         can_make=partial(can_transcode, stored_syntax_uid),
     )
+
+
+def _as_stored(wanted: Sequence[AcceptedRange]) -> list[AcceptedRange]:
+    """The ranges that leave everything open, with any transfer syntax."""
+    return [
+        AcceptedRange(MediaType(name, {**parameters, "transfer-syntax": "*"}), item.quality)
+        for item in wanted
+        for name, parameters in [(item.media_type.name, item.media_type.parameters)]
+        if _part_type(item.media_type) in _ANY_PART and not parameters.get("transfer-syntax")
+    ]
 
 
 def _forms(wanted: MediaType, stored: str) -> Iterator[PixelForm]:
@@ -112,7 +125,8 @@ def _typed(part_type: str, syntax: str, *, stored: str) -> Iterator[tuple[str, s
     """Media types and transfer syntaxes that a part type and a syntax, if named, leave open."""
     natural = stored if syntax in _ANY_SYNTAX else syntax
     if part_type in _ANY_PART:
-        yield media_type_of(natural), natural
+        uid = natural if syntax else _default(stored)
+        yield media_type_of(uid), uid
     elif part_type in (OCTET_STREAM, "application/*"):
         yield from ((OCTET_STREAM, uid) for uid in _octets(syntax, stored=stored))
     elif part_type.endswith("/*"):
@@ -124,6 +138,11 @@ def _typed(part_type: str, syntax: str, *, stored: str) -> Iterator[tuple[str, s
             yield part_type, natural
         elif syntaxes and syntax in _ANY_SYNTAX:
             yield part_type, syntaxes[0]
+
+
+def _default(stored: str) -> str:
+    """Uncompressed, but for what is lossy or nobody can decode (8.7.3.3)."""
+    return stored if goes_as_stored(stored, (DEFAULT_SYNTAX,)) else EXPLICIT_VR_LITTLE_ENDIAN
 
 
 def _octets(syntax: str, *, stored: str) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def test_native_frames(client: Any, native: Dataset, media_types: Any) -> None:
     assert list(streamed) == FRAMES
 
 
-@pytest.mark.parametrize("media_types", [None, ("image/jls",), (("image/jls", JPEGLSLossless),)])
+@pytest.mark.parametrize("media_types", [("image/jls",), (("image/jls", JPEGLSLossless),)])
 def test_compressed_frames_as_stored(
     client: Any, compressed: tuple[Dataset, list[bytes]], media_types: Any
 ) -> None:
@@ -67,7 +67,7 @@ def test_compressed_frames_as_stored(
     assert found == [streams[1], streams[3]]
 
 
-@pytest.mark.parametrize("media_types", [(OCTETS,), ((OCTETS, ExplicitVRLittleEndian),)])
+@pytest.mark.parametrize("media_types", [None, (OCTETS,), ((OCTETS, ExplicitVRLittleEndian),)])
 def test_compressed_frames_decoded(
     client: Any, compressed: tuple[Dataset, list[bytes]], media_types: Any
 ) -> None:
@@ -91,5 +91,5 @@ def test_bulk_data_of_compressed_pixels_is_frames(
     dataset, streams = compressed
     metadata = client.retrieve_instance_metadata(**address(dataset))
     uri = metadata["7FE00010"]["BulkDataURI"]
-    assert client.retrieve_bulkdata(uri) == streams
+    assert client.retrieve_bulkdata(uri) == [b"".join(FRAMES)]
     assert list(client.iter_bulkdata(uri, media_types=("image/jls",))) == streams

@@ -25,6 +25,7 @@ OCTETS = "application/octet-stream"
 EXPLICIT = str(ExplicitVRLittleEndian)
 ROWS, COLUMNS = 40, 36
 FRAME_BYTES = ROWS * COLUMNS * 2
+AS_STORED = 'multipart/related; type="*/*"; transfer-syntax=*'
 
 
 def native(count: int = 5, **extra: str) -> tuple[Dataset, list[bytes]]:
@@ -89,9 +90,10 @@ def test_a_number_beyond_the_frames_is_404(web: WebClient, asked: str) -> None:
 @pytest.mark.parametrize(
     ("accept", "media_type", "syntax"),
     [
-        ("", "image/jls", JPEGLSLossless),
-        ("*/*", "image/jls", JPEGLSLossless),
-        (related('"*/*"'), "image/jls", JPEGLSLossless),
+        ("", OCTETS, EXPLICIT),
+        ("*/*", OCTETS, EXPLICIT),
+        (related('"*/*"'), OCTETS, EXPLICIT),
+        (related('"*/*"', "*"), "image/jls", JPEGLSLossless),
         (related("image/*"), "image/jls", JPEGLSLossless),
         (related(OCTETS, "*"), OCTETS, JPEGLSLossless),
         (related(f'"{OCTETS}"', '"*"'), OCTETS, JPEGLSLossless),
@@ -299,7 +301,7 @@ def test_pixel_data_of_a_study_is_that_of_its_instances(
     web: WebClient, study: list[tuple[Dataset, list[bytes], list[bytes]]]
 ) -> None:
     path = f"/dicomweb/studies/{study[0][0].StudyInstanceUID}/pixeldata"
-    found = parts(web.get(path))
+    found = parts(web.get(path, accept=AS_STORED))
     assert [body for _, body in found] == study[0][1] + study[1][1]
     metadata = {item["00080018"]["Value"][0]: item for item in web.json(path[:-9] + "metadata")}
     uris = [metadata[dataset.SOPInstanceUID].get("7FE00010") for dataset, *_ in study[:2]]
@@ -308,8 +310,9 @@ def test_pixel_data_of_a_study_is_that_of_its_instances(
         uris[1]["BulkDataURI"],
         uris[1]["BulkDataURI"],
     ]
-    decoded = parts(web.get(path, accept=related(OCTETS)))
-    assert [body for _, body in decoded] == [b"".join(frames) for _, _, frames in study[:2]]
+    for accept in (related(OCTETS), None, "*/*"):
+        decoded = parts(web.get(path, accept=accept))
+        assert [body for _, body in decoded] == [b"".join(frames) for _, _, frames in study[:2]]
     assert web.get(path, accept=related("image/jphc")).status_code == 406
 
 
@@ -318,8 +321,59 @@ def test_pixel_data_of_series_and_instances(
 ) -> None:
     path = instance_path(study[1][0])
     for entity in (path, path.partition("/instances")[0]):
-        assert [body for _, body in parts(web.get(f"{entity}/pixeldata"))] == study[1][1]
+        response = web.get(f"{entity}/pixeldata", accept=AS_STORED)
+        assert [body for _, body in parts(response)] == study[1][1]
     assert web.get(f"{instance_path(study[2][0])}/pixeldata").status_code == 404
+
+
+def damaged() -> tuple[Dataset, bytes]:
+    """One frame of JPEG-LS that no codec reads, and its code stream."""
+    dataset, *_ = compressed(JPEGLSLossless)
+    stream = b"\xff\xd8\xff\xf7" + bytes(60)
+    dataset.PixelData = encapsulate([stream])
+    dataset.NumberOfFrames = 1
+    return dataset, stream
+
+
+def test_a_damaged_frame_comes_as_stored_unless_its_form_was_named(web: WebClient) -> None:
+    dataset, stream = damaged()
+    web.store(dataset)
+    path = instance_path(dataset)
+    for name in ("frames/1", "pixeldata", "bulkdata/7FE00010", "bulkdata"):
+        ((headers, body),) = parts(web.get(f"{path}/{name}"))
+        assert headers["Content-Type"] == f"image/jls; transfer-syntax={JPEGLSLossless}"
+        assert body == stream
+        response = web.get(f"{path}/{name}", accept=related(OCTETS))
+        assert response.status_code == 406
+        assert json.loads(response.content)["code"] in ("unreadable-pixel-data", "not-acceptable")
+
+
+@pytest.mark.parametrize("name", ["pixeldata", "bulkdata"])
+def test_what_is_left_out_of_many_makes_the_answer_partial(web: WebClient, name: str) -> None:
+    broken, _ = damaged()
+    whole, frames = native()
+    whole.StudyInstanceUID = broken.StudyInstanceUID
+    web.store(broken, whole)
+    path = f"/dicomweb/studies/{broken.StudyInstanceUID}/{name}"
+    response = web.get(path, accept=related(OCTETS))
+    assert response.status_code == 206
+    assert response["Warning"].startswith("299 ")
+    assert [body for _, body in parts(response)] == [b"".join(frames)]
+    everything = web.get(path, accept=AS_STORED)
+    assert everything.status_code == 200
+    assert "Warning" not in everything
+
+
+@pytest.mark.parametrize("name", ["pixeldata", "bulkdata"])
+def test_collections_have_a_validator(web: WebClient, name: str) -> None:
+    dataset, _ = native()
+    web.store(dataset)
+    path = f"{instance_path(dataset)}/{name}"
+    tag = web.get(path)["ETag"]
+    assert tag.startswith("W/")
+    again = web.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, content(again)) == (304, b"")
+    assert web.get(path, accept=AS_STORED, headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_frames_of_another_space_are_404(web: WebClient, other_space: StorageSpace) -> None:

@@ -56,6 +56,13 @@ def test_a_type_without_a_syntax_means_its_default(media_type: str, syntax: str)
         (f"{OCTETS}; transfer-syntax={IMPLICIT}", EXPLICIT, (OCTETS, EXPLICIT, False)),
         ("*/*", JPEG, ("image/jpeg", JPEG, True)),
         ("*/*", EXPLICIT, (OCTETS, EXPLICIT, True)),
+        ("*/*", JPEG_LOSSLESS, (OCTETS, EXPLICIT, True)),
+        ("", JPEG_LOSSLESS, (OCTETS, EXPLICIT, True)),
+        ("multipart/related", JPEG_LOSSLESS, (OCTETS, EXPLICIT, True)),
+        ("*/*; transfer-syntax=*", JPEG_LOSSLESS, ("image/jpeg", JPEG_LOSSLESS, True)),
+        ("*/*, image/jpeg", JPEG_LOSSLESS, ("image/jpeg", JPEG_LOSSLESS, False)),
+        ("image/*", JPEG_LOSSLESS, ("image/jpeg", JPEG_LOSSLESS, False)),
+        ("image/jpeg;q=0.5, */*;q=0.1", MPEG_4, ("video/mp4", MPEG_4, True)),
         (OCTETS, MPEG_4, (OCTETS, MPEG_4, False)),
         ("video/*", MPEG_4, ("video/mp4", MPEG_4, False)),
         ("video/mpeg", MPEG_2, ("video/mpeg", MPEG_2, False)),
@@ -89,6 +96,14 @@ def test_what_is_stored_comes_first(
 def test_what_cannot_be_made_is_not_acceptable(accept: str, stored: str) -> None:
     with pytest.raises(NotAcceptable):
         form(accept, stored)
+
+
+def test_what_this_image_cannot_be_decoded_to_comes_as_stored_where_all_is_open() -> None:
+    for accept in ("", "*/*", 'multipart/related; type="*/*"'):
+        found = choose_pixel_form(
+            parse_accept(accept), JPEG_LOSSLESS, is_single=lambda _: True, can_make=lambda _: False
+        )
+        assert (found.media_type, found.transfer_syntax_uid) == ("image/jpeg", JPEG_LOSSLESS)
 
 
 def test_several_parts_never_go_out_as_one() -> None:

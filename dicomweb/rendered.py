@@ -11,13 +11,14 @@ from typing import ClassVar
 import structlog
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from dicomweb.described_answers import binary, parts_of, ranged
+from dicomweb.described_answers import Described, binary, parts_of, ranged
 from dicomweb.frame_list import parse_frame_list
 from dicomweb.negotiation import Representation
-from dicomweb.payloads import Part, Payload, multipart, single
+from dicomweb.payloads import LEFT_OUT, Part, Payload, incomplete, multipart, single
 from dicomweb.rendering_parameters import RenderingParameters, parse_rendering
 from dicomweb.renditions import VIEWPORT, RenditionTransaction, bytes_of
 from dicomweb.retrieve import address_of
@@ -53,19 +54,29 @@ from ingestion.use_cases.retrieve_instances import (
 )
 
 ALONE = (Representation(JPEG), Representation(PNG), Representation(GIF))
-PARTS = tuple(Representation("multipart/related", part_type=alone.content_type) for alone in ALONE)
+PAGES = (Representation(HTML), Representation(PLAIN), Representation(XML))
+PARTS, PAGE_PARTS = (
+    tuple(Representation("multipart/related", part_type=item.content_type) for item in alone)
+    for alone in (ALONE, PAGES)
+)
 ANIMATION = ALONE[2]
-PAGES = (Representation(HTML), Representation(PLAIN))
+PAGE_PARTS = tuple(
+    Representation("multipart/related", part_type=page.content_type) for page in PAGES
+)
 
-CUT = "only the first {} pictures are shown"
+CUT = "only the first {} are shown"
 UNAPPLIED = "the parameter {} has no effect here"
 
 # Reports carry text of others: nothing in them may run, and nothing is fetched for them.
 _PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 _CHARSET = "; charset=utf-8"
 
+_PARTIAL: Described = {
+    (206, kind): OpenApiTypes.BINARY for kind in parts_of(JPEG, PNG, GIF, HTML, PLAIN, XML)
+}
 RENDERED = {
-    **binary(*parts_of(JPEG, PNG, GIF), JPEG, PNG, GIF, HTML, PLAIN),
+    **binary(*parts_of(JPEG, PNG, GIF, HTML, PLAIN, XML), JPEG, PNG, GIF, HTML, PLAIN),
+    **_PARTIAL,
     **ranged(PDF, XML, MP4, MPEG),
 }
 _PARAMETERS = [
@@ -131,6 +142,13 @@ class RenderedTransaction(RenditionTransaction):
         )
 
     def _of_many(self, found: Sequence[Addressed], asked: RenderingParameters) -> HttpResponseBase:
+        """The pictures; where there are none the reports; else the document or film, alone."""
+        shown = representative(found)
+        if kind_of(shown) is not Kind.IMAGE:
+            reports = [held for held in held_instances(found) if kind_of(held) is Kind.REPORT]
+            if reports:
+                return self._of_reports(reports, asked)
+            return self._by_kind[kind_of(shown)](self, shown, asked)
         representation = self.choose(*PARTS, *ALONE).representation
         if representation.part_type:
             return self._parts(
@@ -139,10 +157,7 @@ class RenderedTransaction(RenditionTransaction):
                 options=_options(asked, representation),
                 key=[item.document_id.hex for item in found],
             )
-        instance = representative(found)
-        if kind_of(instance) is not Kind.IMAGE:
-            raise NotAcceptable("there is no image here; ask for the instances themselves")
-        return self._of_image(instance, asked, representation)
+        return self._of_image(shown, asked, representation)
 
     def _of_image(
         self,
@@ -188,6 +203,30 @@ class RenderedTransaction(RenditionTransaction):
             page,
             location=f"{address_of(instance, self.links)}/rendered",
             warnings=_unapplied(asked),
+        )
+
+    def _of_reports(
+        self, reports: Sequence[HeldInstance], asked: RenderingParameters
+    ) -> HttpResponseBase:
+        """A part for each report, or one of them as a page."""
+        representation = self.choose(*PAGE_PARTS, *PAGES).representation
+        if not representation.part_type:
+            return self._of_report(reports[len(reports) // 2], asked)
+        media_type, limit = representation.part_type, settings.LIMITS.rendered_parts_max
+        parts = (
+            Part(
+                media_type + _CHARSET,
+                f"{address_of(report, self.links)}/rendered",
+                lambda report=report: iter((render_report(report, media_type),)),  # type: ignore[misc]  # its type is report's
+            )
+            for report in reports[:limit]
+        )
+        cut = (CUT.format(limit),) if len(reports) > limit else ()
+        return self._whole_or_partial(
+            ([bytes_of(report) for report in reports], media_type),
+            lambda: multipart(parts, part_type=media_type),
+            cut,
+            unapplied=_unapplied(asked),
         )
 
     def _of_document(self, instance: HeldInstance, _asked: RenderingParameters) -> HttpResponseBase:
@@ -255,15 +294,34 @@ class RenderedTransaction(RenditionTransaction):
         """Pictures in their order, one after the other; those that cannot be made are left out."""
         limit = settings.LIMITS.rendered_parts_max
         shown = list(islice(pictures, limit + 1))
-        cut = (CUT.format(limit),) if len(shown) > limit else ()
-        return self.rendition(
+        missing = [CUT.format(limit)] if len(shown) > limit else []
+        parts = self._rendered(shown[:limit], options, missing)
+        return self._whole_or_partial(
             (key, options, "parts"),
-            lambda: multipart(self._rendered(shown[:limit], options), part_type=options.media_type),
-            warnings=(*cut, *_unapplied(asked)),
+            lambda: multipart(parts, part_type=options.media_type),
+            missing,
+            unapplied=_unapplied(asked),
         )
 
+    def _whole_or_partial(
+        self,
+        key: object,
+        make: Callable[[], HttpResponseBase],
+        missing: Sequence[str],
+        *,
+        unapplied: Sequence[str],
+    ) -> HttpResponseBase:
+        """Parts: 206 when by the time the first ones are made something is known to be missing."""
+        response = self.rendition(key, make, warnings=unapplied)
+        if response.status_code == 200 and missing:
+            incomplete(response, *missing, *unapplied, service=self.links.root)
+        return response
+
     def _rendered(
-        self, pictures: Iterable[tuple[HeldInstance, int]], options: RenderOptions
+        self,
+        pictures: Iterable[tuple[HeldInstance, int]],
+        options: RenderOptions,
+        missing: list[str],
     ) -> Iterator[Part]:
         count = 0
         for instance, number in pictures:
@@ -271,6 +329,7 @@ class RenderedTransaction(RenditionTransaction):
                 body = render_frame(instance, number, options)
             except (UnreadablePixelData, NotFound) as error:
                 log.warning("frame left out", code=error.code, detail=str(error), frame=number)
+                missing.extend(text for text in (LEFT_OUT,) if text not in missing)
                 continue
             count += 1
             yield _part(body, options, f"{self.frame_address(instance, number)}/rendered")

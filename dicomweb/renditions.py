@@ -37,10 +37,13 @@ class RenditionTransaction(StudiesTransaction):
         location: str = "",
         warnings: Iterable[str] = (),
     ) -> HttpResponseBase:
-        """What `make` makes, or 304 without making it. `key` is all that the answer depends on."""
+        """What `make` makes, or 304 without making it. `key` is all that the answer depends on.
+
+        What has no location of its own is many parts, with other boundaries in each answer.
+        """
         http = self.request._request
         digest = sha256(repr((RENDERING, key)).encode()).hexdigest()
-        etag = f'"{digest[:32]}"'
+        etag = f'"{digest[:32]}"' if location else f'W/"{digest[:32]}"'
         response = unless_unchanged(http, HttpResponse(), etag)
         if response.status_code == 200:
             response = unless_unchanged(http, make(), etag)

@@ -27,8 +27,10 @@ from ingestion.dicom.rendering.placeholder import placeholder
 from ingestion.dicom.rendering.viewport import Viewport, into_viewport, pixel_ratio
 from ingestion.dicom.rendering.windows import Window
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
+from ingestion.dicom.xml_model import to_xml
 from ingestion.errors import Unavailable, UnreadablePixelData
 from ingestion.use_cases.read_data_set import header_of
+from ingestion.use_cases.render_documents import XML
 from ingestion.use_cases.rendition_cache import RenditionCache
 from ingestion.use_cases.retrieve_bulk_data import bulk_data_of
 from ingestion.use_cases.retrieve_frames import FrameSet, open_frames
@@ -138,8 +140,14 @@ def animation_frames(instance: HeldInstance) -> int:
 
 
 def render_report(instance: HeldInstance, media_type: str) -> bytes:
-    """A document's content tree as `text/html` or `text/plain`, in UTF-8."""
-    tree = content_tree(header_of(instance))
+    """A document's content tree as `text/html` or `text/plain`, in UTF-8.
+
+    As `text/xml` all of its header, in the Native DICOM Model (PS3.19 A.1).
+    """
+    header = header_of(instance)
+    if media_type == XML:
+        return to_xml(header)
+    tree = content_tree(header)
     page = html_page(tree) if media_type == HTML else plain_text(tree)
     return page.encode("utf-8", "replace")
 

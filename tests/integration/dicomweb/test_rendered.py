@@ -173,7 +173,7 @@ def test_an_animation_may_be_cut(web: WebClient, loop: Dataset, settings: Settin
     settings.LIMITS = settings.LIMITS.model_copy(update={"animation_frames_max": 2})
     response = web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/gif")
     assert picture(response).n_frames == 2  # type: ignore[attr-defined]  # a GIF has it
-    assert "first 2 pictures" in response["Warning"]
+    assert "only the first 2" in response["Warning"]
 
 
 def test_a_loop_alone_is_its_first_or_its_representative_frame(
@@ -284,8 +284,10 @@ def test_one_picture_of_a_study_is_a_representative_one(
 def test_pictures_of_a_study_may_be_cut(web: WebClient, loop: Dataset, settings: Settings) -> None:
     settings.LIMITS = settings.LIMITS.model_copy(update={"rendered_parts_max": 2})
     response = web.get(f"/dicomweb/studies/{loop.StudyInstanceUID}/rendered")
+    assert response.status_code == 206
     assert len(parts(response)) == 2
-    assert "first 2 pictures" in response["Warning"]
+    assert "only the first 2" in response["Warning"]
+    assert response["ETag"].startswith("W/")
 
 
 @pytest.mark.parametrize("resource", ["rendered", "thumbnail"])

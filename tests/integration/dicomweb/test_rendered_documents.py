@@ -6,7 +6,7 @@ from pydicom.encaps import encapsulate
 
 from tests.builders import build_ct
 from tests.integration.dicomweb.images import BASIC_TEXT_SR, path_of, picture, without_pixels
-from tests.integration.dicomweb.web_client import WebClient, content
+from tests.integration.dicomweb.web_client import WebClient, content, parts
 
 H264 = "1.2.840.10008.1.2.4.102"
 MPEG2 = "1.2.840.10008.1.2.4.100"
@@ -34,6 +34,7 @@ def report(web: WebClient) -> Dataset:
         (None, "text/html; charset=utf-8", b"&lt;b&gt;Nothing&lt;/b&gt; is wrong"),
         ("text/html", "text/html; charset=utf-8", b"<!DOCTYPE html>"),
         ("text/plain", "text/plain; charset=utf-8", b"<b>Nothing</b> is wrong"),
+        ("text/xml", "text/xml; charset=utf-8", b"<NativeDicomModel"),
     ],
 )
 def test_a_report_is_a_page(
@@ -48,6 +49,36 @@ def test_a_report_is_a_page(
 def test_a_report_is_no_picture(web: WebClient, report: Dataset) -> None:
     assert web.get(f"{path_of(report)}/rendered", accept="image/jpeg").status_code == 406
     assert web.get(f"{path_of(report)}/frames/1/rendered").status_code == 404
+
+
+@pytest.mark.parametrize("entity", ["study", "series"])
+def test_reports_without_pictures_are_pages_in_parts_or_one_of_them(
+    web: WebClient, report: Dataset, entity: str
+) -> None:
+    path = path_of(report).partition("/series" if entity == "study" else "/instances")[0]
+    response = web.get(f"{path}/rendered")
+    assert response["Content-Type"].startswith('multipart/related; type="text/html"')
+    ((headers, body),) = parts(response)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Location"].endswith(f"{path_of(report)}/rendered".partition("/s")[2])
+    assert body == content(web.get(f"{path_of(report)}/rendered"))
+    plain = web.get(f"{path}/rendered", accept="text/plain")
+    assert plain["Content-Type"] == "text/plain; charset=utf-8"
+    tag = {"If-None-Match": response["ETag"]}
+    assert web.get(f"{path}/rendered", headers=tag).status_code == 304
+    other = web.get(f"{path}/rendered", headers=tag, accept='multipart/related; type="text/plain"')
+    assert other.status_code == 200
+    assert web.get(f"{path}/rendered", accept="image/jpeg").status_code == 406
+
+
+def test_a_study_of_a_pdf_is_the_pdf(web: WebClient) -> None:
+    dataset = without_pixels(
+        ENCAPSULATED_PDF, (0x00420011, "OB", b"%PDF-1"), (0x00420012, "LO", "application/pdf")
+    )
+    web.store(dataset)
+    response = web.get(f"/dicomweb/studies/{dataset.StudyInstanceUID}/rendered")
+    assert response["Content-Type"] == "application/pdf"
+    assert content(response) == b"%PDF-1"
 
 
 @pytest.mark.parametrize("size", [100, 5001])

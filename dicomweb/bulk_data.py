@@ -34,7 +34,7 @@ from dicomweb.pixel_data import (
 from dicomweb.pixel_negotiation import choose_parts_form, choose_pixel_form
 from dicomweb.retrieve import address_of, weak_tag
 from dicomweb.transactions import StudiesTransaction
-from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of
+from ingestion.dicom.pixels.frame_media_types import OCTET_STREAM, media_type_of
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from ingestion.errors import NotAcceptable, NotFound
 from ingestion.use_cases.retrieve_bulk_data import (

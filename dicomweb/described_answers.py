@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 
-from ingestion.dicom.frame_media_types import FRAME_MEDIA_TYPES
+from ingestion.dicom.pixels.frame_media_types import FRAME_MEDIA_TYPES
 
 Described = Mapping[int | tuple[int, str], object]
 

@@ -34,7 +34,7 @@ from dicomweb.pixel_data import (
 from dicomweb.pixel_negotiation import choose_parts_form, choose_pixel_form
 from dicomweb.retrieve import address_of, weak_tag
 from dicomweb.transactions import StudiesTransaction
-from ingestion.dicom.frame_media_types import FRAME_MEDIA_TYPES
+from ingestion.dicom.pixels.frame_media_types import FRAME_MEDIA_TYPES
 from ingestion.use_cases.retrieve_frames import open_frames, syntax_of_frames
 from ingestion.use_cases.retrieve_instances import (
     Addressed,

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from dicomweb.media_types import AcceptedRange, MediaType
-from ingestion.dicom.frame_media_types import OCTET_STREAM, media_type_of, transfer_syntaxes_of
-from ingestion.dicom.transcoding import DEFAULT_SYNTAX, can_transcode, goes_as_stored
+from ingestion.dicom.pixels.frame_media_types import (
+    OCTET_STREAM,
+    media_type_of,
+    transfer_syntaxes_of,
+)
+from ingestion.dicom.pixels.transcoding import DEFAULT_SYNTAX, can_transcode, goes_as_stored
 from ingestion.dicom.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

@@ -17,7 +17,7 @@ from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_FILE, DICOM_FILES, DICOM_ZIP, OCTET_PARTS, Choice
 from dicomweb.payloads import Part, Payload, is_unchanged, multipart, single, unless_unchanged
 from dicomweb.transactions import StudiesTransaction
-from ingestion.dicom.transcoding import ANY_SYNTAX, DEFAULT_SYNTAX
+from ingestion.dicom.pixels.transcoding import ANY_SYNTAX, DEFAULT_SYNTAX
 from ingestion.use_cases.archive_instances import archive_instances
 from ingestion.use_cases.retrieve_instances import (
     Addressed,

@@ -16,7 +16,7 @@ from dicomweb.negotiation import DICOM_FILE, Choice, Representation, choose
 from dicomweb.rendered import ALONE, PAGES, RENDERED, RenderedTransaction
 from dicomweb.retrieve import RetrieveTransaction
 from dicomweb.wado_uri_parameters import UriParameters, parse_uri
-from ingestion.dicom.decoding import image_pixel
+from ingestion.dicom.pixels.decoding import image_pixel
 from ingestion.use_cases.read_data_set import header_of
 from ingestion.use_cases.render_documents import MP4, MPEG, PDF, XML
 from ingestion.use_cases.render_instances import Kind, kind_of

@@ -12,8 +12,8 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from json.encoder import encode_basestring as quote
 
-from ingestion.dicom.byte_order import little_endian
 from ingestion.dicom.character_sets import Encodings, decode
+from ingestion.dicom.pixels.byte_order import little_endian
 
 ValueWriter = Callable[[bytes, Encodings], str]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ingestion.dicom import elements
-from ingestion.dicom.byte_order import little_endian
 from ingestion.dicom.elements import ElementKind, Encoding, Treatment
 from ingestion.dicom.inflating import DataSetReader
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.json_values import BINARY_WORD_BYTES
+from ingestion.dicom.pixels.byte_order import little_endian
 from ingestion.dicom.window import Window
 from ingestion.errors import MalformedDataSet, UnreadablePixelData
 

@@ -13,10 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ingestion.dicom.bulk_media_types import (
-    CompressedMediaType,
-    compressed_media_type,
-)
 from ingestion.dicom.data_set_encoding import (
     ITEM_HEADER,
     SEQUENCE_END,
@@ -25,10 +21,14 @@ from ingestion.dicom.data_set_encoding import (
     encode_data_set,
 )
 from ingestion.dicom.elements import PIXEL_DATA_TAGS
-from ingestion.dicom.image_description import LOSSY_TRANSFER_SYNTAXES
-from ingestion.dicom.jpeg_2000_images import codestream
 from ingestion.dicom.json_encoding import LENGTH_MAX, element_header
 from ingestion.dicom.json_model import JsonDataSet, element
+from ingestion.dicom.pixels.bulk_media_types import (
+    CompressedMediaType,
+    compressed_media_type,
+)
+from ingestion.dicom.pixels.image_description import LOSSY_TRANSFER_SYNTAXES
+from ingestion.dicom.pixels.jpeg_2000_images import codestream
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from ingestion.errors import MalformedDataSet, MissingBulkData, UnsupportedTransferSyntax
 from ingestion.models import StorageSpace

@@ -11,9 +11,9 @@ import orjson
 import zstandard
 from django.conf import settings
 
-from ingestion.dicom.frame_locations import Span
 from ingestion.dicom.inflating import DataSetReader, InflatingReader
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.frame_locations import Span
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 from ingestion.errors import NotFound
 from ingestion.models import Instance

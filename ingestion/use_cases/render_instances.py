@@ -14,8 +14,8 @@ from threading import BoundedSemaphore
 from django.conf import settings
 from PIL import Image
 
-from ingestion.dicom.decoding import decode_frame, image_pixel
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import decode_frame, image_pixel
 from ingestion.dicom.rendering.content_tree import content_tree
 from ingestion.dicom.rendering.document import HTML, html_page, plain_text
 from ingestion.dicom.rendering.encoding import JPEG, QUALITY, animation, encoded

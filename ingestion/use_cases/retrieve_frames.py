@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import unpack
 
-from ingestion.dicom.decoding import image_pixel, require_readable
-from ingestion.dicom.frame_locations import (
+from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import image_pixel, require_readable
+from ingestion.dicom.pixels.frame_locations import (
     FrameLocations,
     FramePlace,
     NativeFrames,
     cut,
     locate_frames,
 )
-from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.transcoding import can_transcode_instance, transcode_frame
+from ingestion.dicom.pixels.transcoding import can_transcode_instance, transcode_frame
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import NotFound
 from ingestion.use_cases.location_cache import LocationCache

@@ -12,16 +12,16 @@ import orjson
 import structlog
 from django.conf import settings
 
-from ingestion.dicom.file_transcoding import transcode_file
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.scanning import HeaderLimits
-from ingestion.dicom.transcoding import (
+from ingestion.dicom.pixels.file_transcoding import transcode_file
+from ingestion.dicom.pixels.transcoding import (
     ANY_SYNTAX,
     DEFAULT_SYNTAX,
     TARGETS,
     can_transcode_instance,
     goes_as_stored,
 )
+from ingestion.dicom.scanning import HeaderLimits
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from ingestion.errors import (
     InvalidInstance,

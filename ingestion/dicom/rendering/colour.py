@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ingestion.dicom.decoding import Decoded, ImagePixel
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel
 from ingestion.dicom.rendering.header_values import ReadBulkData
 from ingestion.dicom.rendering.palette import read_palette
 from ingestion.errors import UnreadablePixelData

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingestion.dicom.decoding import ImagePixel
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import ImagePixel
 from ingestion.dicom.rendering.header_values import (
     ReadBulkData,
     first_item,

@@ -5,8 +5,8 @@ Overlays, graphic annotations and presentation states are not drawn. Source: PS3
 
 from PIL import Image
 
-from ingestion.dicom.decoding import Decoded, ImagePixel
 from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel
 from ingestion.dicom.rendering.colour import rgb_levels
 from ingestion.dicom.rendering.grey import grey_levels
 from ingestion.dicom.rendering.header_values import ReadBulkData

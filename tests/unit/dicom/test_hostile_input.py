@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset
 
-from ingestion.dicom.file_transcoding import transcode_file
 from ingestion.dicom.header import HeaderLimits, read_header
 from ingestion.dicom.part10 import read_file_meta
+from ingestion.dicom.pixels.file_transcoding import transcode_file
 from ingestion.dicom.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dicomweb.media_types import parse_accept
 from dicomweb.pixel_negotiation import choose_pixel_form
-from ingestion.dicom.transcoding import can_transcode
+from ingestion.dicom.pixels.transcoding import can_transcode
 from ingestion.errors import NotAcceptable
 
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ingestion.dicom.decoding import Decoded, ImagePixel
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel
 from ingestion.dicom.rendering.picture import picture_of
 from ingestion.dicom.rendering.windows import Window
 

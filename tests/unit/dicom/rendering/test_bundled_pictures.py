@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.utils import pixel_array
 
-from ingestion.dicom.decoding import decode_frame, image_pixel
+from ingestion.dicom.pixels.decoding import decode_frame, image_pixel
 from ingestion.dicom.rendering.picture import picture_of
 from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.image_frames import BIG_ENDIAN, stored_image

@@ -18,9 +18,9 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from ingestion.dicom.frame_locations import EncapsulatedFrames, FrameLocations, locate_frames
 from ingestion.dicom.header import read_header
 from ingestion.dicom.inflating import InflatingReader
+from ingestion.dicom.pixels.frame_locations import EncapsulatedFrames, FrameLocations, locate_frames
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 from ingestion.errors import IngestionError, UnreadablePixelData
 from tests.bundled_files import BUNDLED_FILES, bundled_name

@@ -18,10 +18,10 @@ from pydicom.uid import (
     JPEGTransferSyntaxes,
 )
 
-from ingestion.dicom.code_streams import CodeStream, read_code_stream
-from ingestion.dicom.codec_process import run_codec_apart
-from ingestion.dicom.codecs import NOT_TRUSTED, CodecCall, run_codec
-from ingestion.dicom.image_pixel import ImagePixel, image_pixel
+from ingestion.dicom.pixels.code_streams import CodeStream, read_code_stream
+from ingestion.dicom.pixels.codec_process import run_codec_apart
+from ingestion.dicom.pixels.codecs import NOT_TRUSTED, CodecCall, run_codec
+from ingestion.dicom.pixels.image_pixel import ImagePixel, image_pixel
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from ingestion.errors import UnreadablePixelData
 

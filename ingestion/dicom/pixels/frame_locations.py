@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from ingestion.dicom.byte_order import little_endian
-from ingestion.dicom.decoding import image_pixel
 from ingestion.dicom.elements import (
     ITEM,
     PIXEL_DATA_TAGS,
@@ -24,6 +22,8 @@ from ingestion.dicom.elements import (
 from ingestion.dicom.inflating import DataSetReader
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.json_values import BINARY_WORD_BYTES
+from ingestion.dicom.pixels.byte_order import little_endian
+from ingestion.dicom.pixels.decoding import image_pixel
 from ingestion.dicom.scanning import FRAGMENTS_MAX
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 from ingestion.errors import UnreadablePixelData

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydicom.pixels.utils import pixel_array
 
-from ingestion.dicom.codec_process import CodecProcess, run_codec_apart
-from ingestion.dicom.codecs import CodecCall
-from ingestion.dicom.decoding import decode_frame, image_pixel
+from ingestion.dicom.pixels.codec_process import CodecProcess, run_codec_apart
+from ingestion.dicom.pixels.codecs import CodecCall
+from ingestion.dicom.pixels.decoding import decode_frame, image_pixel
 from ingestion.errors import Unavailable, UnreadablePixelData
 from tests.bundled_files import BUNDLED_FILES
 from tests.image_frames import StoredImage, stored_image

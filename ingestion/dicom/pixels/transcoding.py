@@ -6,16 +6,16 @@ Source: PS3.5 10 and Annex A (transfer syntaxes), 8.2 (encapsulation); PS3.3 C.7
 
 from collections.abc import Collection
 
-from ingestion.dicom.decoding import Decoded, ImagePixel, decode_frame, image_pixel
 from ingestion.dicom.elements import PIXEL_DATA_TAGS
-from ingestion.dicom.frame_encoding import (
+from ingestion.dicom.json_model import JsonDataSet
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel, decode_frame, image_pixel
+from ingestion.dicom.pixels.frame_encoding import (
     CODECS,
     can_encode,
     encode_frame,
     native_bytes,
     require_only_pixels,
 )
-from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

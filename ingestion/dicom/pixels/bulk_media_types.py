@@ -6,12 +6,12 @@ Source: PS3.18 8.7.3.3 (media types of bulk data), 10.5.2 (media types to transf
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ingestion.dicom.image_description import ImageDescription
 from ingestion.dicom.inflating import DataSetReader
-from ingestion.dicom.jpeg_2000_images import describe_jpeg_2000
-from ingestion.dicom.jpeg_images import describe_jpeg
+from ingestion.dicom.pixels.image_description import ImageDescription
+from ingestion.dicom.pixels.jpeg_2000_images import describe_jpeg_2000
+from ingestion.dicom.pixels.jpeg_images import describe_jpeg
+from ingestion.dicom.pixels.videos import describe_mpeg_2, describe_mpeg_4
 from ingestion.dicom.transfer_syntaxes import KNOWN_TRANSFER_SYNTAXES
-from ingestion.dicom.videos import describe_mpeg_2, describe_mpeg_4
 from ingestion.errors import UnsupportedTransferSyntax
 
 OCTET_STREAM = "application/octet-stream"

@@ -7,8 +7,8 @@ PS3.5 A.4.1 to A.4.3, PS3.3 C.7.6.3.1.2 (photometric interpretations).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingestion.dicom.image_description import ImageDescription
 from ingestion.dicom.inflating import DataSetReader
+from ingestion.dicom.pixels.image_description import ImageDescription
 from ingestion.errors import MalformedDataSet
 
 SEGMENTS_MAX = 2000

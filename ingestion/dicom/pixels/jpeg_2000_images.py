@@ -6,8 +6,8 @@ Source: ITU-T T.800 A.4 to A.6 (markers), I.4 (boxes); T.814 (CAP of HTJ2K); PS3
 
 import struct
 
-from ingestion.dicom.image_description import ImageDescription
 from ingestion.dicom.inflating import DataSetReader
+from ingestion.dicom.pixels.image_description import ImageDescription
 from ingestion.errors import MalformedDataSet
 
 SEGMENTS_MAX = 2000

@@ -1,8 +1,8 @@
 """Runs codecs in a process apart, because damaged code streams end or stop the one they run in.
 
 The process is started when it is first needed, killed when it takes too long, and ends with the
-one that started it, whose pipe it reads. Run as `python -m ingestion.dicom.codec_process` it is
-that process. Requests and answers are a JSON text and bytes, both with their lengths before them.
+one that started it, whose pipe it reads. Run as a module, `python -m …codec_process`, this is that
+process. Requests and answers are a JSON text and bytes, both with their lengths before them.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingestion.dicom.codecs import CodecCall, run_codec
+from ingestion.dicom.pixels.codecs import CodecCall, run_codec
 from ingestion.errors import Unavailable, UnreadablePixelData
 
 PROCESSES = 2
@@ -28,8 +28,8 @@ SECONDS_MAX = 20.0
 MEMORY_BYTES_MAX = 4 << 30
 
 _LENGTHS = struct.Struct("<IQ")
-_PROJECT = Path(__file__).parents[2]
-_COMMAND = (sys.executable, "-m", "ingestion.dicom.codec_process")
+_PROJECT = Path(__file__).parents[3]
+_COMMAND = (sys.executable, "-m", "ingestion.dicom.pixels.codec_process")
 _ENDED = "the codec ended or took too long: the frame is damaged"
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from ingestion.dicom.decoding import Decoded, ImagePixel
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel
 from ingestion.errors import UnreadablePixelData
 
 _Encoder = Callable[[Decoded, ImagePixel], bytes]

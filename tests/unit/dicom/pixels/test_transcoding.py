@@ -20,11 +20,11 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from ingestion.dicom.decoding import Decoded, ImagePixel, decode_frame, image_pixel
-from ingestion.dicom.file_transcoding import transcode_file
-from ingestion.dicom.frame_encoding import can_encode, encode_frame
 from ingestion.dicom.part10 import read_file_meta
-from ingestion.dicom.transcoding import (
+from ingestion.dicom.pixels.decoding import Decoded, ImagePixel, decode_frame, image_pixel
+from ingestion.dicom.pixels.file_transcoding import transcode_file
+from ingestion.dicom.pixels.frame_encoding import can_encode, encode_frame
+from ingestion.dicom.pixels.transcoding import (
     TARGETS,
     can_transcode,
     can_transcode_instance,

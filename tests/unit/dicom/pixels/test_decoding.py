@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.pixels.utils import pixel_array
 
-from ingestion.dicom.decoding import ImagePixel, decode_frame, image_pixel
+from ingestion.dicom.pixels.decoding import ImagePixel, decode_frame, image_pixel
 from ingestion.errors import UnreadablePixelData
 from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.image_frames import BIG_ENDIAN, EXPLICIT_LITTLE, stored_image

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.dicom.byte_order import little_endian
+from ingestion.dicom.pixels.byte_order import little_endian
 
 
 @pytest.mark.parametrize("word_bytes", [1, 2, 4, 8])

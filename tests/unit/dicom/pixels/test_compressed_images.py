@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 
-from ingestion.dicom.bulk_media_types import compressed_media_type
-from ingestion.dicom.image_description import ImageDescription
-from ingestion.dicom.jpeg_2000_images import codestream, describe_jpeg_2000
-from ingestion.dicom.jpeg_images import describe_jpeg
-from ingestion.dicom.videos import describe_mpeg_2, describe_mpeg_4
+from ingestion.dicom.pixels.bulk_media_types import compressed_media_type
+from ingestion.dicom.pixels.image_description import ImageDescription
+from ingestion.dicom.pixels.jpeg_2000_images import codestream, describe_jpeg_2000
+from ingestion.dicom.pixels.jpeg_images import describe_jpeg
+from ingestion.dicom.pixels.videos import describe_mpeg_2, describe_mpeg_4
 from ingestion.errors import MalformedDataSet, UnsupportedTransferSyntax
 from tests.bundled_files import BUNDLED_FILES
 from tests.unit.dicom.readers import BytesReader

@@ -7,8 +7,8 @@ PS3.5 8.2.5 to 8.2.8 and 10.
 import struct
 from collections.abc import Iterator
 
-from ingestion.dicom.image_description import ImageDescription
 from ingestion.dicom.inflating import DataSetReader
+from ingestion.dicom.pixels.image_description import ImageDescription
 from ingestion.errors import MalformedDataSet
 
 MOVIE_BYTES_MAX = 32 << 20

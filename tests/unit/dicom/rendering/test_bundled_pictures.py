@@ -15,7 +15,7 @@ from ingestion.dicom.pixels.decoding import decode_frame, image_pixel
 from ingestion.dicom.rendering.picture import picture_of
 from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.image_frames import BIG_ENDIAN, stored_image
-from tests.unit.dicom.test_decoding import TWELVE_BITS
+from tests.unit.dicom.pixels.test_decoding import TWELVE_BITS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

@@ -1,4 +1,4 @@
-"""The product's own web server, and dicomweb-client for Python that speaks to it."""
+"""The product's own web server, dicomweb-client for Python, and a bare socket to it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,8 @@ from dicomweb_client.api import DICOMwebClient
 from django.conf import settings
 
 from ingestion.models import Backend
+from tests.builders import build_ct, new_uid
+from tests.conformance.wire import Wire, stow_of_ohif
 from tests.integration.dicomweb.web_client import make_token
 from tests.integration.dicomweb.web_process import RunningWeb, running_web
 from tests.receipts import make_space
@@ -29,3 +31,20 @@ def client(transactional_db: None, server: RunningWeb, tmp_path: Path) -> Iterat
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
         yield DICOMwebClient(f"{server.url}/dicomweb", session=session)
+
+
+@pytest.fixture
+def wire(transactional_db: None, server: RunningWeb, tmp_path: Path) -> Wire:
+    make_space("main", backend=Backend.FILESYSTEM, options={"root": str(tmp_path / "main")})
+    study, series = new_uid(), new_uid()
+    first, second = (
+        build_ct(
+            study_instance_uid=study,
+            series_instance_uid=series,
+            extra=[(0x00200013, "IS", number), (0x00081030, "LO", "CT abdomen")],
+        )
+        for number in ("1", "2")
+    )
+    wire = Wire(server, make_token(may_store=True, all_spaces=True), (first, second))
+    assert stow_of_ohif(wire, first, second).status == 200
+    return wire

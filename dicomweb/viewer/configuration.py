@@ -25,7 +25,8 @@ _DATA_SOURCE: dict[str, Any] = {
     "thumbnailRequestStrategy": "fetch",
     "enableStudyLazyLoad": True,
     "omitQuotationForMultipartRequest": True,
-    "singlepart": "bulkdata,video,pdf",
+    # Not films and documents too: an element of the page would ask for them without the token.
+    "singlepart": "bulkdata",
     "bulkDataURI": {"enabled": True},
 }
 _CONFIGURATION: dict[str, Any] = {

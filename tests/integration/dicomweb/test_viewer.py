@@ -124,6 +124,13 @@ def test_the_token_is_for_staff_who_may_see_studies(
     assert not AccessToken.objects.exists()
 
 
+def test_films_and_documents_are_fetched_as_elements_of_a_page_send_no_token(
+    installed: Path, radiographer: User
+) -> None:
+    script = signed_in(radiographer).get("/viewer/app-config.js").content.decode()
+    assert '"singlepart": "bulkdata"' in script
+
+
 def test_the_token_reads_and_does_no_more(
     installed: Path, radiographer: User, space: StorageSpace
 ) -> None:

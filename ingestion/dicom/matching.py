@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ingestion.dicom.person_names import normalized
+from ingestion.dicom.person_names import name_patterns, name_words, normalized
 
 _LEAST_TIME = "000000.000000"
 
@@ -132,15 +132,14 @@ def matches(match: Match, value: str) -> bool:
             return bool(value) and _is_within(match.first, match.last, filled_time(value))
         case UIDList():
             return value in match.values
+        case SingleValue() | ValueList() | AllValues() | Wildcard() if match.is_normalized:
+            return any(_is_named(name, normalized(value)) for name in _wanted(match))
         case FuzzyName():
             return any(_begins_components(name, normalized(value)) for name in match.names)
         case Wildcard():
-            pattern = wildcard_expression(match.pattern)
-            return pattern.fullmatch(_compared(match, value)) is not None
-        case SingleValue():
-            return _compared(match, value) == match.value
-        case ValueList() | AllValues():
-            return _compared(match, value) in match.values
+            return wildcard_expression(match.pattern).fullmatch(value) is not None
+        case SingleValue() | ValueList() | AllValues():
+            return value in _wanted(match)
 
 
 def filled_time(time: str) -> str:
@@ -167,8 +166,21 @@ def _any_or_itself(character: str) -> str:
     return "." if character == "?" else re.escape(character)
 
 
-def _compared(match: SingleValue | ValueList | AllValues | Wildcard, value: str) -> str:
-    return normalized(value) if match.is_normalized else value
+def _wanted(match: SingleValue | ValueList | AllValues | Wildcard) -> tuple[str, ...]:
+    match match:
+        case SingleValue(value=value):
+            return (value,)
+        case Wildcard(pattern=pattern):
+            return (pattern,)
+        case ValueList(values=values) | AllValues(values=values):
+            return values
+
+
+def _is_named(pattern: str, name: str) -> bool:
+    """Whether a normalised name, or some of its component groups, are as the pattern has them."""
+    if not pattern:
+        return not name
+    return any(wildcard_expression(one).fullmatch(name) for one in name_patterns(pattern))
 
 
 def _is_within(first: str, last: str, value: str) -> bool:
@@ -176,5 +188,5 @@ def _is_within(first: str, last: str, value: str) -> bool:
 
 
 def _begins_components(name: str, value: str) -> bool:
-    components = value.split()
-    return all(any(part.startswith(word) for part in components) for word in name.split())
+    components = name_words(value)
+    return all(any(part.startswith(word) for part in components) for word in name_words(name))

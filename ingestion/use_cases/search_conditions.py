@@ -4,6 +4,7 @@ Source: PS3.4 C.2.2.2.
 """
 
 import re
+from itertools import chain
 from typing import Any
 
 from django.db.models import CharField, F, Func, Q, TextField, Value
@@ -25,6 +26,7 @@ from ingestion.dicom.matching import (
     ValueList,
     Wildcard,
 )
+from ingestion.dicom.person_names import name_patterns, name_words
 from ingestion.use_cases.search_attributes import MATCHED, PATHS, SETS, SPACES
 from ingestion.use_cases.search_query import Scope
 
@@ -124,13 +126,19 @@ def _between(expression: Func, first: str, last: str) -> Q:
 
 
 def _name(path: str, match: Match) -> Q:
-    """Names ignore case and accents; fuzzy ones match the beginnings of components."""
-    if not isinstance(match, FuzzyName):
-        return _text(path, match)
+    """Names ignore case and accents, and are found by any of their component groups.
+
+    Fuzzy ones match the beginnings of components.
+    """
     found = NOTHING
+    if not isinstance(match, FuzzyName):
+        names = (match.pattern,) if isinstance(match, Wildcard) else _values(match)
+        for pattern in chain.from_iterable(map(name_patterns, filter(None, names))):
+            found |= Q((f"{path}__like", like_pattern(pattern)))
+        return found if all(names) else found | Q((path, ""))
     for name in match.names:
         beginnings = Q()
-        for word in name.split():
+        for word in name_words(name):
             pattern = like_pattern(word)
             beginnings &= Q((f"{path}__like", f"{pattern}%")) | Q(
                 (f"{path}__like", f"% {pattern}%")

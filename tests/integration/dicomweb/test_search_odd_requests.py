@@ -1,4 +1,4 @@
-"""Search requests written as nobody should: paths and texts that mean something elsewhere."""
+"""Paths and texts that mean something elsewhere, and names in several scripts."""
 
 import json
 from typing import Any
@@ -23,3 +23,19 @@ def test_names_with_quotes_and_percent_signs_are_only_text(web: WebClient) -> No
             assert response.status_code in (200, 400), (key, text)
             found: list[Any] = json.loads(response.content)
             assert response.status_code == 400 or found == [], (key, text)
+
+
+@pytest.mark.parametrize(
+    "key", ["yamada^tarou", "山田^太郎", "=山田^太郎", "山田*", "*^tarou", "やまだ^たろう", "*田*"]
+)
+def test_a_name_is_found_by_any_of_its_groups(web: WebClient, key: str) -> None:
+    """PS3.5 H.3.1."""
+    japanese = build_ct(
+        character_set=["", "ISO 2022 IR 87"], patient_name="Yamada^Tarou=山田^太郎=やまだ^たろう"
+    )
+    web.store(japanese, build_ct())
+    for level in ("studies", "series", "instances"):
+        (found,) = web.json(f"/dicomweb/{level}?PatientName={quote(key)}")
+        assert found["0020000D"]["Value"] == [japanese.StudyInstanceUID]
+    for other in ("yamada", "太郎*", "tarou=山田"):
+        assert web.json(f"/dicomweb/studies?PatientName={quote(other)}") == []

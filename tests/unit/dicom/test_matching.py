@@ -84,9 +84,21 @@ NONSENSE = [
     ("PatientID", "x" * 8193),
 ]
 
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"  # PS3.5 H.3.1
+
 MATCHING = [
     ("PatientName", "muller^j*", "Müller^Jürgen", True),
     ("PatientName", "MULLER", "Müller^Jürgen", False),
+    ("PatientName", "yamada^tarou", JAPANESE, True),
+    ("PatientName", "山田^太郎", JAPANESE, True),
+    ("PatientName", "=山田^太郎", JAPANESE, True),
+    ("PatientName", "Yamada^Tarou=山田^太郎", JAPANESE, True),
+    ("PatientName", "山田*", JAPANESE, True),
+    ("PatientName", "*^tarou", JAPANESE, True),
+    ("PatientName", "?amada^Tarou", JAPANESE, True),
+    ("PatientName", "Yamada", JAPANESE, False),
+    ("PatientName", "太郎*", JAPANESE, False),
+    ("PatientName", "tarou=山田", JAPANESE, False),
     ("PatientID", "p-1", "P-1", False),
     ("PatientID", "?-1", "P-1", True),
     ("PatientID", "*", "", True),

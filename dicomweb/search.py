@@ -23,6 +23,7 @@ from dicomweb.parameters import (
     parse_search,
 )
 from dicomweb.payloads import Part, multipart
+from dicomweb.private_elements import CREATOR, CREATOR_TAG, HOLDING_SPACES
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, element
@@ -58,9 +59,7 @@ NOT_MATCHED = "{} is never matched; the results were not limited by it"
 IGNORED = "The parameter {} is not supported and was ignored"
 CUT = "The search ended before all stored headers were read; name more attributes to find the rest"
 
-PRIVATE_CREATOR = "IMAGING INGESTION"
 _MODALITIES_IN_STUDY = "00080061"
-_CREATOR_OF_SPACES, _HOLDING_SPACES = "00090010", "00091001"
 
 
 class SearchTransaction(StudiesTransaction):
@@ -173,14 +172,14 @@ def _described(found: Found, *, level: Level, links: Links, says_spaces: bool) -
 
 def _add_spaces(data_set: JsonDataSet, slugs: tuple[str, ...]) -> None:
     """Name the spaces in a private block (PS3.5 7.8.1), beside those that the object has."""
-    tag = _HOLDING_SPACES
+    tag = HOLDING_SPACES
     if any(name.startswith(tag[:4]) for name in data_set):
         try:
-            tag = PrivateBlocks(data_set).place(tag, PRIVATE_CREATOR)
+            tag = PrivateBlocks(data_set).place(tag, CREATOR)
         except InvalidDocument:
             return  # no block is left, which is an oddity of the object and no reason to hide it
     else:
-        data_set[_CREATOR_OF_SPACES] = element("LO", PRIVATE_CREATOR)
+        data_set[CREATOR_TAG] = element("LO", CREATOR)
     data_set[tag] = element("LO", *slugs)
 
 

@@ -5,7 +5,8 @@ Source: PS3.18 Annex I, Table 10.5.3-1.
 
 from dicomweb.links import Links
 from dicomweb.negotiation import DICOM_XML, Representation
-from dicomweb.store_session import StoreReport
+from dicomweb.private_elements import failure_text
+from dicomweb.store_session import Failure, StoreReport
 from ingestion.dicom.json_model import JsonDataSet, dumps, element
 from ingestion.dicom.xml_model import to_xml
 
@@ -32,8 +33,7 @@ def _module(report: StoreReport, space_slug: str, links: Links) -> JsonDataSet:
     module: JsonDataSet = {"00081190": element("UR", address)}
     sequences = {
         "00081198": [
-            _reference(failed.sop_class_uid, failed.sop_instance_uid)
-            | {"00081197": element("US", failed.reason)}
+            _reference(failed.sop_class_uid, failed.sop_instance_uid) | _why(failed)
             for failed in report.failed
         ],
         "00081199": [
@@ -51,9 +51,13 @@ def _module(report: StoreReport, space_slug: str, links: Links) -> JsonDataSet:
             }
             for stored in report.stored
         ],
-        "0008119A": [{"00081197": element("US", reason)} for reason in report.other_failures],
+        "0008119A": [_why(failure) for failure in report.other_failures],
     }
     return module | {tag: element("SQ", *items) for tag, items in sequences.items() if items}
+
+
+def _why(failure: Failure) -> JsonDataSet:
+    return {"00081197": element("US", failure.reason)} | failure_text(failure.text)
 
 
 def _reference(sop_class_uid: str, sop_instance_uid: str) -> JsonDataSet:

@@ -6,7 +6,7 @@ Source: PS3.18 10.5, Annex I.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -39,21 +39,32 @@ SETTLE_TOGETHER = 100
 
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 C.5.7; PS3.18 I.2.2 allows codes beyond its own
-# Outcomes under which the bytes that were sent are not what is retrieved under their UID.
-FAILURE_REASON = {
-    Outcome.KEPT_FIRST: DUPLICATE_SOP_INSTANCE,
-    Outcome.QUARANTINED: DUPLICATE_SOP_INSTANCE,
-    Outcome.FAILED: PROCESSING_FAILURE,
-}
 
 
 @dataclass(frozen=True, slots=True)
-class FailedInstance:
-    """An instance that was not stored; its UIDs are known."""
+class Failure:
+    """Why something was not stored, as PS3.18 I.2.2 numbers it and in words.
 
-    sop_class_uid: str
-    sop_instance_uid: str
+    The UIDs are '' where they are not known.
+    """
+
     reason: int
+    text: str
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+
+# Outcomes under which the bytes that were sent are not what is retrieved under their UID.
+FAILURES = {
+    Outcome.KEPT_FIRST: Failure(
+        DUPLICATE_SOP_INSTANCE, "other bytes are held under this UID, and the space keeps the first"
+    ),
+    Outcome.QUARANTINED: Failure(
+        DUPLICATE_SOP_INSTANCE,
+        "the UID is held with other bytes, or in another study or series; these are in quarantine",
+    ),
+    Outcome.FAILED: Failure(PROCESSING_FAILURE, "the object is kept but could not be registered"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +79,11 @@ class StoredReference:
 
 @dataclass(slots=True)
 class StoreReport:
-    """What became of the parts. `other_failures` are reasons of parts that name no instance."""
+    """What became of the parts. `other_failures` are those of parts that name no instance."""
 
     stored: list[StoredReference] = field(default_factory=list)
-    failed: list[FailedInstance] = field(default_factory=list)
-    other_failures: list[int] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    other_failures: list[Failure] = field(default_factory=list)
 
 
 class StoreSession:
@@ -187,19 +198,24 @@ class StoreSession:
                 for stored in pending:
                     self._settle([stored])
             else:
-                self._note_failure(pending[0], store_failure_reason(error))
+                failure = Failure(store_failure_reason(error), str(error))
+                self._note_failure(pending[0], failure)
             return
         for stored in pending:
             outcome = outcomes[stored.receipt_id]
-            if outcome in FAILURE_REASON:
-                self._note_failure(stored, FAILURE_REASON[outcome])
+            if outcome in FAILURES:
+                self._note_failure(stored, FAILURES[outcome])
             else:
                 self.report.stored.append(_reference(stored))
 
-    def _note_failure(self, stored: StoredInstance, reason: int) -> None:
+    def _note_failure(self, stored: StoredInstance, failure: Failure) -> None:
         attributes = stored.attributes
         self.report.failed.append(
-            FailedInstance(attributes.sop_class_uid, attributes.sop_instance_uid, reason)
+            replace(
+                failure,
+                sop_class_uid=attributes.sop_class_uid,
+                sop_instance_uid=attributes.sop_instance_uid,
+            )
         )
 
     def _note_refused_data_set(self, refused: RefusedDataSet) -> None:
@@ -207,20 +223,29 @@ class StoreSession:
             self._note_refusal(None, refused.error)
             return
         log.info("data set refused", code=refused.error.code, detail=str(refused.error))
-        reason = store_failure_reason(refused.error)
         self.report.failed.append(
-            FailedInstance(refused.sop_class_uid, refused.sop_instance_uid, reason)
+            Failure(
+                store_failure_reason(refused.error),
+                str(refused.error),
+                refused.sop_class_uid,
+                refused.sop_instance_uid,
+            )
         )
 
     def _note_refusal(self, incoming: IncomingInstance | None, error: IngestionError) -> None:
-        reason = store_failure_reason(error)
-        log.info("part refused", code=error.code, detail=str(error))
+        failure = Failure(store_failure_reason(error), str(error))
+        log.info("part refused", code=error.code, detail=failure.text)
         meta = incoming.file_meta if incoming is not None else None
         if meta is not None and meta.sop_class_uid and meta.sop_instance_uid:
-            failed = FailedInstance(meta.sop_class_uid, meta.sop_instance_uid, reason)
-            self.report.failed.append(failed)
+            self.report.failed.append(
+                replace(
+                    failure,
+                    sop_class_uid=meta.sop_class_uid,
+                    sop_instance_uid=meta.sop_instance_uid,
+                )
+            )
         else:
-            self.report.other_failures.append(reason)
+            self.report.other_failures.append(failure)
 
 
 def _reference(stored: StoredInstance) -> StoredReference:

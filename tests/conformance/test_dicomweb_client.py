@@ -45,7 +45,9 @@ def test_an_instance_of_another_study_is_told_as_failed(client: Any) -> None:
     mine, foreign = build_ct(study_instance_uid=study), build_ct()
     answer = client.store_instances([mine, foreign], study_instance_uid=study)
     assert answer.FailedSOPSequence[0].ReferencedSOPInstanceUID == foreign.SOPInstanceUID
-    assert answer.FailedSOPSequence[0].FailureReason == 0xA900
+    (failed,) = answer.FailedSOPSequence
+    assert failed.FailureReason == 0xA900
+    assert "another study" in failed.private_block(0x0009, "IMAGING INGESTION")[0x02].value
 
 
 def test_addresses_have_the_port_that_the_client_leaves_out_of_host(

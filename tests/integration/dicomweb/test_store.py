@@ -220,6 +220,8 @@ def test_an_instance_held_in_another_study_is_a_failure(web: WebClient) -> None:
     (failed,) = json.loads(response.content)["00081198"]["Value"]
     assert value(failed, "00081155") == first.SOPInstanceUID
     assert value(failed, "00081197") == 0x0111
+    assert value(failed, "00090010") == "IMAGING INGESTION"
+    assert "another study" in value(failed, "00091002")
 
 
 def test_other_bytes_replace_by_default(web: WebClient) -> None:

@@ -31,8 +31,8 @@ TRANSFER_SYNTAXES = (
 )
 FILES = 'multipart/related; type="application/dicom"; transfer-syntax='
 FRAMES = 'multipart/related; type="{}"; transfer-syntax="{}"'
-# Given, or not there, or not to be made of this, or beyond a limit.
-STATUSES = frozenset((200, 404, 406, 413))
+# Given, or all that can be, or not there, or not to be made of this, or beyond a limit.
+STATUSES = frozenset((200, 206, 404, 406, 413))
 
 _BYTES = (0x00, 0x01, 0x20, 0x2D, 0x30, 0x39, 0x41, 0x5C, 0x7F, 0x80, 0xFE, 0xFF)
 _NUMBERS = (0, 1, 2, 3, 7, 8, 9, 12, 16, 17, 31, 32, 33, 64, 255, 256, 0x7FFF, 0x8000, 0xFFFF)

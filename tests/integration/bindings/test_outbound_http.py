@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from cryptography import x509
@@ -181,12 +182,24 @@ def _https(folder: Path) -> Iterator[int]:
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
 
     def serve(connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as secured:
-            secured.recv(65536)
+        with (
+            context.wrap_socket(connection, server_side=True) as secured,
+            secured.makefile("rb") as request,
+        ):
+            _read_whole(request)
             secured.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
     with listening(serve) as port:
         yield port
+
+
+def _read_whole(request: IO[bytes]) -> None:
+    """Who closes before the last byte was read resets the connection, and the answer is lost."""
+    length = 0
+    while (line := request.readline().strip().lower()) != b"":
+        name, _, value = line.partition(b":")
+        length = int(value) if name == b"content-length" else length
+    request.read(length)
 
 
 def _self_signed(folder: Path, *, name: str) -> str:

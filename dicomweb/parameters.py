@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
+from dicomweb.parameter_values import true_or_false, unsigned_integer
 from ingestion.dicom.attribute_names import (
     Path,
     is_no_attribute,
@@ -37,8 +38,6 @@ STUDY_INSTANCE_UID = MATCHED[(0x0020000D,)]
 SERIES_INSTANCE_UID = MATCHED[(0x0020000E,)]
 
 _NOTHING_MORE = Include()
-_BOOLEANS = {"true": True, "false": False}
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 # No object has it outside of its sequence, so that its name alone means what stands there.
 _ALIASES: dict[Path, Path] = {path[-1:]: path for path in MATCHED if len(path) > 1}
@@ -202,25 +201,26 @@ def _with_keys(parameters: SearchParameters, pairs: list[tuple[str, str]]) -> Se
 
 
 def _parse_limit(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    return replace(parameters, limit=_number(name, value))
+    return replace(parameters, limit=unsigned_integer(name, value))
 
 
 def _parse_offset(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    return replace(parameters, offset=_number(name, value))
+    return replace(parameters, offset=unsigned_integer(name, value))
 
 
 def _option(option: MatchingOption) -> "_Parse":
     def parse(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
         options = parameters.options
         return replace(
-            parameters, options=options | option if _boolean(name, value) else options & ~option
+            parameters,
+            options=options | option if true_or_false(name, value) else options & ~option,
         )
 
     return parse
 
 
 def _parse_each_space(parameters: SearchParameters, name: str, value: str) -> SearchParameters:
-    across = AcrossSpaces.EACH if _boolean(name, value) else AcrossSpaces.MERGED
+    across = AcrossSpaces.EACH if true_or_false(name, value) else AcrossSpaces.MERGED
     return replace(parameters, across_spaces=across)
 
 
@@ -265,16 +265,3 @@ _PARSERS: dict[str, _Parse] = {
     "accept": _parse_other,  # read by the negotiation
     "charset": _parse_other,  # answers are UTF-8 (PS3.18 8.8.1 leaves others to the server)
 }
-
-
-def _number(name: str, value: str) -> int:
-    if not _NUMBER.fullmatch(value.strip()):
-        raise InvalidQuery(f"{name} must be an unsigned integer")
-    return int(value)
-
-
-def _boolean(name: str, value: str) -> bool:
-    try:
-        return _BOOLEANS[value.strip().lower()]
-    except KeyError:
-        raise InvalidQuery(f"{name} must be true or false") from None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from dicomweb.parameter_values import true_or_false, unsigned_integer
 from dicomweb.parameters import PARAMETERS_MAX, PageLimits
 from ingestion.dicom.attribute_names import is_no_attribute, parse_path
 from ingestion.dicom.document_matching import (
@@ -25,8 +26,6 @@ from ingestion.use_cases.search_workitems import WorkitemQuery
 WORKITEM_NAMES = frozenset({"workitem", "affectedsopinstanceuid"})
 TRANSACTION_NAMES = frozenset({"transaction-uid", "transactionuid", "transaction"})
 
-_BOOLEANS = {"true": True, "false": False}
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _NEXT_KEY = re.compile(r",(?=[A-Za-z0-9.]{1,200}=)")
 _OPTIONS = {
     "fuzzymatching": MatchingOption.FUZZY_NAMES,
@@ -88,7 +87,7 @@ def uid_parameter(query_string: str, names: frozenset[str]) -> str:
 def deletion_lock(query_string: str) -> bool:
     """Whether a subscription shall keep final workitems from being deleted."""
     values = [value for name, value in _pairs(query_string) if name.lower() == "deletionlock"]
-    return _boolean("deletionlock", values[-1]) if values else False
+    return true_or_false("deletionlock", values[-1]) if values else False
 
 
 def filter_keys(query_string: str) -> str:
@@ -129,15 +128,15 @@ def _distinct(keys: list[DocumentKey]) -> list[DocumentKey]:
 
 
 def _parse_limit(asked: _Search, name: str, value: str) -> None:
-    asked.limit = _number(name, value)
+    asked.limit = unsigned_integer(name, value)
 
 
 def _parse_offset(asked: _Search, name: str, value: str) -> None:
-    asked.offset = _number(name, value)
+    asked.offset = unsigned_integer(name, value)
 
 
 def _parse_option(asked: _Search, name: str, value: str) -> None:
-    if _boolean(name, value):
+    if true_or_false(name, value):
         asked.options |= _OPTIONS[name.lower()]
 
 
@@ -166,16 +165,3 @@ _PARSERS: dict[str, Callable[[_Search, str, str], None]] = {
     **dict.fromkeys(_OPTIONS, _parse_option),
     **dict.fromkeys(_OF_EVERY_REQUEST, _parse_other),
 }
-
-
-def _number(name: str, value: str) -> int:
-    if not _NUMBER.fullmatch(value.strip()):
-        raise InvalidQuery(f"{name} must be an unsigned integer")
-    return int(value)
-
-
-def _boolean(name: str, value: str) -> bool:
-    try:
-        return _BOOLEANS[value.strip().lower()]
-    except KeyError:
-        raise InvalidQuery(f"{name} must be true or false") from None

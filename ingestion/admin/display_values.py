@@ -30,8 +30,3 @@ def person_name_text(value: str) -> str:
 def size_text(size_bytes: int) -> str:
     """Bytes in the unit that keeps the number short; number and unit stay on one line."""
     return filesizeformat(size_bytes)
-
-
-def short_uid(uid: str) -> str:
-    """A UID short enough for a column: its end, which tells neighbours apart."""
-    return uid if len(uid) <= 20 else f"…{uid[-18:]}"

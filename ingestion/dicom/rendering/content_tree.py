@@ -39,11 +39,6 @@ class ContentTree:
     children: tuple[ContentItem, ...]
 
 
-def has_content_tree(data_set: JsonDataSet) -> bool:
-    """Whether the data set is a document with content items."""
-    return _CONTENT_SEQUENCE in data_set or text(data_set, _VALUE_TYPE) == "CONTAINER"
-
-
 def content_tree(data_set: JsonDataSet) -> ContentTree:
     """The document of a header. Beyond `ITEMS_MAX` items it ends, and says so."""
     reader = _Reader()

@@ -2,11 +2,14 @@
 
 Source: fsync(2): syncing a file says nothing about the entry in its folder. An open folder, not
 its path, is remembered: when somebody removes an empty one, making files in it fails with
-ENOENT, even if another process made a folder of that name again.
+ENOENT, even if another process made a folder of that name again. Who met that makes them anew
+while nobody removes one: a lock on the root, which removing takes for itself alone (flock(2)).
 """
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -48,10 +51,6 @@ class _Remembered:
             while len(self._open) > OPEN_FOLDERS_MAX:
                 self._open.pop(next(iter(self._open)))
 
-    def forget(self, key: tuple[Path, str]) -> None:
-        with self._lock:
-            self._open.pop(key, None)
-
 
 _remembered = _Remembered()
 
@@ -73,28 +72,25 @@ class DurableFolders:
 
     def opened(self, name: str) -> OpenFolder:
         """The folder, made with its parents where missing, all of it durable. Raises `OSError`."""
-        folder = _remembered.get((self._root, name))
-        if folder is None:
-            folder = self._make(name)
-            _remembered.put((self._root, name), folder)
-        return folder
+        return _remembered.get((self._root, name)) or self._make(name, self.opened)
 
-    def forget(self, name: str) -> None:
-        """Look at the folder and its parents anew next time; one of them was removed."""
-        parts = name.split("/")
-        for depth in range(len(parts) + 1):
-            _remembered.forget((self._root, "/".join(parts[:depth])))
+    def opened_anew(self, name: str) -> OpenFolder:
+        """As `opened`, and nothing remembered is believed."""
+        return self._make(name, self.opened_anew)
 
-    def _make(self, name: str) -> OpenFolder:
-        if not name:
+    def _make(self, name: str, opened: Callable[[str], OpenFolder]) -> OpenFolder:
+        if name:
+            parent_name, _, last = name.rpartition("/")
+            parent = opened(parent_name)
+            with suppress(FileExistsError):
+                os.mkdir(last, FOLDER_MODE, dir_fd=parent.fd)
+            os.fsync(parent.fd)  # in any case: whoever made it may not have come that far yet
+            folder = OpenFolder(os.open(last, _FLAGS | os.O_NOFOLLOW, dir_fd=parent.fd))
+        else:
             make_durable_folder(self._root)
-            return OpenFolder(os.open(self._root, _FLAGS))
-        parent_name, _, last = name.rpartition("/")
-        parent = self.opened(parent_name)
-        with suppress(FileExistsError):
-            os.mkdir(last, FOLDER_MODE, dir_fd=parent.fd)
-        os.fsync(parent.fd)  # in any case: whoever made it may not have come that far yet
-        return OpenFolder(os.open(last, _FLAGS | os.O_NOFOLLOW, dir_fd=parent.fd))
+            folder = OpenFolder(os.open(self._root, _FLAGS))
+        _remembered.put((self._root, name), folder)
+        return folder
 
 
 def make_durable_folder(path: Path) -> None:
@@ -105,3 +101,28 @@ def make_durable_folder(path: Path) -> None:
     path.mkdir(mode=FOLDER_MODE, exist_ok=True)
     parent = OpenFolder(os.open(path.parent, _FLAGS))
     os.fsync(parent.fd)
+
+
+@contextmanager
+def folders_stay(root: Path) -> Iterator[None]:
+    """Keep every process from removing empty folders below the root, which is made if missing."""
+    make_durable_folder(root)
+    with _locked(root, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def folders_may_vanish(root: Path) -> Iterator[None]:
+    """Wait until nobody needs the folders below the root to stay."""
+    with _locked(root, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(root: Path, operation: int) -> Iterator[None]:
+    folder = OpenFolder(os.open(root, _FLAGS))
+    fcntl.flock(folder.fd, operation)
+    try:
+        yield
+    finally:
+        fcntl.flock(folder.fd, fcntl.LOCK_UN)

@@ -18,6 +18,8 @@ from ingestion.errors import Misconfigured, ObjectMissing
 from ingestion.object_stores.durable_folders import (
     DurableFolders,
     OpenFolder,
+    folders_may_vanish,
+    folders_stay,
     make_durable_folder,
 )
 from ingestion.object_stores.object_keys import checked_key, checked_location
@@ -29,7 +31,6 @@ from ingestion.object_stores.store_check import prove
 
 SPOOL_FOLDER = ".incoming"  # on the same filesystem, and no valid key
 DROP_FROM_CACHE_BYTES = 256 * 1024
-FOLDER_ATTEMPTS_MAX = 5
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 _READ = os.O_RDONLY | os.O_CLOEXEC
 
@@ -137,14 +138,12 @@ class FilesystemStore:
     def _create(self, location: str, spool: Spool) -> bool:
         """Create the object; false when there is one. Empty folders may vanish meanwhile."""
         folder_name, _, name = location.rpartition("/")
-        for attempts_left in reversed(range(FOLDER_ATTEMPTS_MAX)):
-            try:
-                return self._create_in(self._folders.opened(folder_name), name, spool=spool)
-            except FileNotFoundError:
-                self._folders.forget(folder_name)
-                if not attempts_left:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            return self._create_in(self._folders.opened(folder_name), name, spool=spool)
+        except FileNotFoundError:
+            with folders_stay(self._root):
+                folder = self._folders.opened_anew(folder_name)
+                return self._create_in(folder, name, spool=spool)
 
     def _create_in(self, folder: OpenFolder, name: str, *, spool: Spool) -> bool:
         try:
@@ -235,8 +234,9 @@ def _write_durably(fd: int, spool: Spool) -> None:
 
 def _remove_empty_folders(root: Path, path: Path) -> None:
     try:
-        for folder in path.parents[:-1]:
-            (root / folder).rmdir()
+        with folders_may_vanish(root):
+            for folder in path.parents[:-1]:
+                (root / folder).rmdir()
     except OSError:
         return  # the first that is in use; one that stays does no harm
 

@@ -2,10 +2,12 @@
 
 import ipaddress
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from ingestion.models.columns import uid_column
 from ingestion.models.storage_space import StorageSpace
 
 # PS3.5 6.2, AE: up to 16 characters, no backslash, no control characters, not only spaces.
@@ -24,12 +26,75 @@ def validate_addresses(value: str) -> None:
             raise ValidationError(f"{part!r} is neither an address nor a network.") from None
 
 
-class LocalApplicationEntity(models.Model):
+class DimseService(models.TextChoices):
+    """What an association may be for. Verification is for everybody."""
+
+    STORE = "store", "Storage (C-STORE)"
+    FIND = "find", "Query (C-FIND)"
+    MOVE = "move", "Retrieve by C-MOVE"
+    GET = "get", "Retrieve by C-GET"
+    COMMITMENT = "commitment", "Storage Commitment"
+    PROCEDURE_STEP = "procedure_step", "Modality Performed Procedure Step"
+    AVAILABILITY = "availability", "Instance Availability Notification"
+
+
+class UserIdentity(models.TextChoices):
+    """What is done with the user identity of an association (PS3.7 D.3.3.7)."""
+
+    IGNORED = "ignored", "Ignored"
+    CHECKED = "checked", "Checked where it is offered"
+    REQUIRED = "required", "Required"
+
+
+class ReportAssociation(models.TextChoices):
+    """On which association a storage commitment is reported (PS3.4 J.3.3)."""
+
+    SAME = "same", "The same one if it is still there, else a new one"
+    NEW = "new", "Always a new one"
+
+
+class AssociationRules(models.Model):
+    """What associations may be used for. Nothing chosen: everything that we support."""
+
+    services = ArrayField(
+        models.CharField(max_length=16, choices=DimseService),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Services that may be used. None chosen: all.",
+    )
+    sop_class_uids = ArrayField(
+        uid_column(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="SOP Classes that may be stored. None: all that we support.",
+    )
+    transfer_syntax_uids = ArrayField(
+        uid_column(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Transfer syntaxes that may be stored. None: all that we support.",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class LocalApplicationEntity(AssociationRules):
     """An AE title of ours: whatever is sent to it rests in its storage space."""
 
     ae_title = models.CharField(max_length=16, unique=True, validators=[ae_title_validator])
     storage_space = models.ForeignKey(
         StorageSpace, on_delete=models.PROTECT, related_name="application_entities"
+    )
+    user_identity = models.CharField(
+        max_length=8,
+        choices=UserIdentity,
+        default=UserIdentity.IGNORED,
+        db_default=UserIdentity.IGNORED,
+        help_text="User names and tokens that peers send when they associate.",
     )
     is_enabled = models.BooleanField(default=True)
     description = models.CharField(max_length=200, blank=True)
@@ -43,7 +108,7 @@ class LocalApplicationEntity(models.Model):
         return self.ae_title
 
 
-class RemoteApplicationEntity(models.Model):
+class RemoteApplicationEntity(AssociationRules):
     """A modality, an archive or a gateway that we know by title and address."""
 
     ae_title = models.CharField(max_length=16, validators=[ae_title_validator])
@@ -68,6 +133,34 @@ class RemoteApplicationEntity(models.Model):
     is_enabled = models.BooleanField(default=True)
     host = models.CharField(max_length=255, blank=True, help_text="Where we reach it.")
     port = models.PositiveIntegerField(null=True, blank=True)
+    must_use_tls = models.BooleanField(
+        "must call by TLS", default=False, db_default=False, help_text="Else it is refused."
+    )
+    uses_tls = models.BooleanField(
+        "is called by TLS", default=False, db_default=False, help_text="We call it by TLS."
+    )
+    associations_max = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(16)],
+        help_text="Associations that one retrieval opens to it at the same time.",
+    )
+    connect_timeout_seconds = models.FloatField(
+        default=10.0, db_default=10.0, validators=[MinValueValidator(0.1)]
+    )
+    response_timeout_seconds = models.FloatField(
+        default=60.0,
+        db_default=60.0,
+        validators=[MinValueValidator(0.1)],
+        help_text="Longest wait for its answer, and for it to take what is sent.",
+    )
+    commitment_reports = models.CharField(
+        max_length=4,
+        choices=ReportAssociation,
+        default=ReportAssociation.SAME,
+        db_default=ReportAssociation.SAME,
+        help_text="On which association its storage commitments are reported.",
+    )
     description = models.CharField(max_length=200, blank=True)
 
     class Meta:

@@ -6,13 +6,13 @@ transaction), RFC 2387 (multipart/related).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
 
 from bindings.binding import Batch, DeliveryOutcome, OwedDelivery
 from bindings.models import OutcomeClass, Subscription
+from bindings.owed_instances import Key, current_instances, gone, key_of, untried
 from bindings.stow_response import InstanceAnswer, read_response
 from bindings.subscriber_requests import Exchange, Headers, ask, upload
 from ingestion.errors import IngestionError, ObjectMissing
@@ -40,10 +40,9 @@ class StowRs:
 
     def deliver(self, batch: Batch) -> Iterator[list[DeliveryOutcome]]:
         """As `Binding`. An instance deleted meanwhile has nothing to deliver, and is settled."""
-        current = _current_instances(batch.deliveries)
-        gone = [owed for owed in batch.deliveries if _key(owed) not in current]
-        if gone:
-            yield [_local(owed, OutcomeClass.DELIVERED, "deleted meanwhile") for owed in gone]
+        current = current_instances(batch.deliveries, "location", "size_bytes")
+        if settled := gone(batch.deliveries, current):
+            yield settled
         parts, failed = _located(batch.deliveries, current)
         if failed:
             yield failed
@@ -62,33 +61,19 @@ class StowRs:
         return _outcome(0, result, InstanceAnswer(outcome))
 
 
-def _key(owed: OwedDelivery) -> tuple[int, str]:
-    return owed.event.storage_space_id, owed.event.sop_instance_uid
-
-
-def _current_instances(deliveries: Sequence[OwedDelivery]) -> dict[tuple[int, str], Instance]:
-    """What is held now, by space and SOP Instance UID, in one query and one per space."""
-    found = Instance.objects.filter(
-        storage_space_id__in={owed.event.storage_space_id for owed in deliveries},
-        sop_instance_uid__in={owed.event.sop_instance_uid for owed in deliveries},
-        deleted_at__isnull=True,
-    ).only("storage_space_id", "sop_instance_uid", "location", "size_bytes")
-    return {(item.storage_space_id, item.sop_instance_uid): item for item in found}
-
-
 def _located(
-    deliveries: Sequence[OwedDelivery], current: dict[tuple[int, str], Instance]
+    deliveries: Sequence[OwedDelivery], current: dict[Key, Instance]
 ) -> tuple[list[Part], list[DeliveryOutcome]]:
     parts, failed = [], []
     for owed in deliveries:
-        instance = current.get(_key(owed))
+        instance = current.get(key_of(owed))
         if instance is None:
             continue
         try:
             parts.append(Part(owed, instance, open_space_store(owed.event.storage_space)))
         except IngestionError as error:  # one space's trouble is not its neighbours'
             log.error("object cannot be forwarded", delivery_id=str(owed.uuid), code=error.code)
-            failed.append(_local(owed, OutcomeClass.TRANSIENT, str(error), status=error.code))
+            failed.append(untried(owed, OutcomeClass.TRANSIENT, str(error), status=error.code))
     return parts, failed
 
 
@@ -109,7 +94,7 @@ def _requests(parts: Sequence[Part]) -> Iterator[list[Part]]:
 
 def _fits(request: Sequence[Part], part: Part) -> bool:
     size = sum(item.instance.size_bytes for item in request) + part.instance.size_bytes
-    is_there = any(_key(item.owed) == _key(part.owed) for item in request)
+    is_there = any(key_of(item.owed) == key_of(part.owed) for item in request)
     return size <= REQUEST_BYTES_MAX and not is_there
 
 
@@ -137,7 +122,7 @@ def _try(subscription: Subscription, parts: Sequence[Part]) -> tuple[list[Delive
     except IngestionError as error:  # an object that its store did not give
         log.error("request given up", subscription_id=subscription.pk, code=error.code)
         outcomes = [
-            _local(part.owed, OutcomeClass.TRANSIENT, str(error), status=error.code)
+            untried(part.owed, OutcomeClass.TRANSIENT, str(error), status=error.code)
             for part in parts
         ]
         return outcomes, not error.retryable
@@ -212,9 +197,3 @@ def _outcome(delivery_id: int, result: Exchange, answer: InstanceAnswer) -> Deli
         detail,
         result.retry_after_seconds,
     )
-
-
-def _local(
-    owed: OwedDelivery, outcome: OutcomeClass, detail: str, *, status: str = ""
-) -> DeliveryOutcome:
-    return DeliveryOutcome(owed.id, outcome, datetime.now(UTC), 0, status, detail)

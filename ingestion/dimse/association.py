@@ -5,14 +5,22 @@ Source: PS3.8 9.2 (state machine, states 2 to 13), 7.1 to 7.4 (services).
 
 import contextlib
 import socket
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
-from ingestion.dimse.association_end import Outcome, log_end
+from ingestion.dimse.association_end import (
+    AssociationEnding,
+    Outcome,
+    RecordEnding,
+    keep_no_record,
+    parties_of,
+    report_end,
+)
 from ingestion.dimse.association_policy import LocalEntity
 from ingestion.dimse.association_request import (
     ASSOCIATE_RQ_BYTES_MAX,
@@ -49,6 +57,9 @@ from ingestion.dimse.upper_layer import (
     encode_release_response,
 )
 
+if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
+    from ingestion.models import StorageSpace
+
 log = structlog.get_logger(__name__)
 
 _SHORT_PDU_BYTES = 4  # A-RELEASE-RQ, A-ABORT (PS3.8 9.3.6, 9.3.8)
@@ -75,6 +86,7 @@ class House:
     pdu_bytes_max: int
     artim_timeout_seconds: float
     network_timeout_seconds: float
+    record: RecordEnding = keep_no_record
 
 
 class Association:
@@ -94,13 +106,15 @@ class Association:
         self._turned_away = turned_away
         self._association_id = uuid.uuid4().hex
         self._request: AssociationRequest | None = None
+        self._contexts: tuple[AnsweredContext, ...] = ()
+        self._storage_space: StorageSpace | None = None
         self._messages: MessageReceiver | None = None
         self._tally = Tally()
         self._reader = PduReader(connection)
 
     def run(self) -> None:
         """Serve the association. Returns when the connection is closed; raises nothing."""
-        started = time.monotonic()
+        started_at = datetime.now(UTC)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(association_id=self._association_id)
         outcome, rule = Outcome.BROKEN, ""
@@ -111,18 +125,25 @@ class Association:
             self._say_goodbye(encode_abort(Abort.NOT_SPECIFIED))
         finally:
             self._close()
-            log_end(
-                outcome,
-                rule,
-                peer_address=self._peer_address,
-                request=self._request,
-                tally=self._tally,
-                seconds=time.monotonic() - started,
-            )
+            self._report(outcome, rule, started_at)
 
     def stop(self) -> None:
         """Abort the association at its next wait for the peer."""
         self._reader.stop_reading()
+
+    def _report(self, outcome: Outcome, rule: str, started_at: datetime) -> None:
+        ending = AssociationEnding(
+            association_id=self._association_id,
+            outcome=outcome,
+            reason=rule,
+            started_at=started_at,
+            peer_address=self._peer_address,
+            parties=parties_of(self._request),
+            tally=self._tally,
+            contexts=self._contexts,
+            storage_space=self._storage_space,
+        )
+        report_end(ending, self._house.record)
 
     def _serve_to_end(self) -> tuple[Outcome, str]:
         try:
@@ -159,7 +180,8 @@ class Association:
             raise Refusal(self._turned_away, "limit of associations reached")
         entity = self._house.admit(request, self._peer_address)
         conversation = self._conversation(request, entity)
-        contexts = negotiate(request, self._house.openness)
+        self._storage_space = entity.storage_space
+        self._contexts = contexts = negotiate(request, self._house.openness)
         self._messages = MessageReceiver(
             accepted(contexts),
             begin=lambda asked, context: self._begin(asked, context, conversation),

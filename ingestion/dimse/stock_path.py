@@ -8,8 +8,9 @@ Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 
 import contextlib
 import socket
-import time
 import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 from pydicom.uid import UID
@@ -25,7 +26,7 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from ingestion.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from ingestion.dimse.association import House
-from ingestion.dimse.association_end import Outcome, log_end
+from ingestion.dimse.association_end import AssociationEnding, Outcome, parties_of, report_end
 from ingestion.dimse.association_request import (
     ASSOCIATE_RQ_BYTES_MAX,
     AssociationRequest,
@@ -37,6 +38,9 @@ from ingestion.dimse.negotiation import AnsweredContext, ContextResult, negotiat
 from ingestion.dimse.operations import Conversation, Tally
 from ingestion.dimse.services import begin_operation
 from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
+
+if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
+    from ingestion.models import StorageSpace
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +79,8 @@ class StockAssociation:
         self._turned_away = turned_away
         self._association_id = uuid.uuid4().hex
         self._request: AssociationRequest | None = None
+        self._contexts: tuple[AnsweredContext, ...] = ()
+        self._storage_space: StorageSpace | None = None
         self._refusal = ""
         self._has_begun = False
         self._tally = Tally()
@@ -84,7 +90,7 @@ class StockAssociation:
 
     def run(self) -> None:
         """Serve the association. Returns when the connection is closed; raises nothing."""
-        started = time.monotonic()
+        started_at = datetime.now(UTC)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(association_id=self._association_id)
         outcome = Outcome.BROKEN
@@ -96,14 +102,7 @@ class StockAssociation:
         finally:
             self._reactor.dul.kill_dul()
             self._connection.close()
-            log_end(
-                outcome,
-                self._refusal,
-                peer_address=self._peer_address,
-                request=self._request,
-                tally=self._tally,
-                seconds=time.monotonic() - started,
-            )
+            self._report(outcome, started_at)
 
     def stop(self) -> None:
         """Abort the association now."""
@@ -112,6 +111,20 @@ class StockAssociation:
         else:
             with contextlib.suppress(OSError):  # it is closed already
                 self._connection.shutdown(socket.SHUT_RD)
+
+    def _report(self, outcome: Outcome, started_at: datetime) -> None:
+        ending = AssociationEnding(
+            association_id=self._association_id,
+            outcome=outcome,
+            reason=self._refusal,
+            started_at=started_at,
+            peer_address=self._peer_address,
+            parties=parties_of(self._request),
+            tally=self._tally,
+            contexts=self._contexts,
+            storage_space=self._storage_space,
+        )
+        report_end(ending, self._house.record)
 
     def _serve_to_end(self) -> Outcome:
         """Wait for the first byte ourselves: pynetdicom does not notice that a peer left."""
@@ -139,7 +152,8 @@ class StockAssociation:
             event.assoc.acse.send_reject(*refusal.rejection.value)
             event.assoc.kill()
             return
-        answered = negotiate(request, self._house.openness)
+        self._storage_space = entity.storage_space
+        self._contexts = answered = negotiate(request, self._house.openness)
         event.assoc.acceptor.supported_contexts = _supported(answered)
         self._reactor.serve_with(
             house=self._house,

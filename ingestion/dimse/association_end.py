@@ -1,6 +1,5 @@
 """How associations end: what is known of each, the one line that is logged, and the record."""
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,26 +10,22 @@ import structlog
 from ingestion.dimse.association_request import AssociationRequest
 from ingestion.dimse.negotiation import AnsweredContext
 from ingestion.dimse.operations import Tally
+from ingestion.domain.association_outcomes import AssociationOutcome as Outcome
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
     from ingestion.models import StorageSpace
 
+__all__ = [
+    "AssociationEnding",
+    "Outcome",
+    "Parties",
+    "RecordEnding",
+    "keep_no_record",
+    "parties_of",
+    "report_end",
+]
+
 log = structlog.get_logger(__name__)
-
-
-class Outcome(enum.StrEnum):
-    """How an association ended."""
-
-    RELEASED = "released"
-    REFUSED = "refused"
-    PROBED = "probed"  # connected and left without a word, as health checks do
-    ABORTED_BY_PEER = "aborted by peer"
-    VIOLATED = "protocol violated"
-    SILENT = "peer silent"
-    VANISHED = "peer vanished"
-    STOPPED = "service stopped"
-    BROKEN = "internal error"
-
 
 # All others are warnings: handled, but odd.
 _LEVELS = {Outcome.RELEASED: "info", Outcome.PROBED: "debug", Outcome.BROKEN: "error"}

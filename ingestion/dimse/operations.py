@@ -3,7 +3,8 @@
 Source: PS3.7 9.1 (DIMSE-C operations), Annex C (statuses).
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ingestion.dimse.commands import Request, Status, encode_response
@@ -25,11 +26,14 @@ class Conversation:
 
 @dataclass(slots=True)
 class Tally:
-    """What an association did."""
+    """What an association did; `operations` counts requests by name, as "C-STORE"."""
 
     instances_stored: int = 0
     instances_refused: int = 0
     bytes_stored: int = 0
+    instances_sent: int = 0
+    bytes_sent: int = 0
+    operations: Counter[str] = field(default_factory=Counter)
 
 
 class Operation(Protocol):

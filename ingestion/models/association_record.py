@@ -15,7 +15,7 @@ class Direction(models.TextChoices):
 
 
 class AssociationRecord(models.Model):
-    """One association that is over, or was refused.
+    """One association that is over, or was refused; `repeats` more were like it within a minute.
 
     `contexts` lists {"sop_class_uid", "transfer_syntax_uid", "result"}, the result as in PS3.8
     Table 9-18; `operations` counts messages by name, as {"C-STORE": 3}.
@@ -41,6 +41,7 @@ class AssociationRecord(models.Model):
     bytes_sent = models.PositiveBigIntegerField(default=0)
     outcome = code_column(24)
     reason = text_column(200)
+    repeats = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -50,6 +51,7 @@ class AssociationRecord(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["association_id"], name="association_by_id"),
             models.Index(fields=["-ended_at", "-id"], name="association_latest"),
             models.Index(
                 fields=["calling_ae_title", "-ended_at"], name="association_by_calling_ae"

@@ -163,7 +163,7 @@ class PduReader:
         _set_receive_timeout(self._connection, remaining)
 
 
-def send(connection: socket.socket, encoded: bytes) -> None:
+def send(connection: socket.socket, encoded: bytes | memoryview) -> None:
     """Send all of it. Raises `PeerSilent` when the peer does not take it, `PeerVanished`."""
     try:
         connection.sendall(encoded)

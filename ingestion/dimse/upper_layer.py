@@ -84,6 +84,30 @@ class PeerSilent(AssociationEnded):
     code = "peer-silent"
 
 
+class ReleasedByPeer(AssociationEnded):
+    """The peer released the association that we asked for, before we were done."""
+
+    code = "released-by-peer"
+
+
+class MessageCutOff(AssociationEnded):
+    """We could not send a message to its end: only an A-ABORT keeps the peer from waiting."""
+
+    code = "message-cut-off"
+
+
+class NotAssociated(AssociationEnded):
+    """An association that we asked for never came about."""
+
+    code = "not-associated"
+
+
+class PeerUnreachable(NotAssociated):
+    """There is no connection to the peer, or none that is secure."""
+
+    code = "peer-unreachable"
+
+
 class ServiceStopping(AssociationEnded):
     """We end, and the association did not end in time."""
 
@@ -108,6 +132,11 @@ def encode_rejection(rejection: Rejection) -> bytes:
 def encode_abort(abort: Abort) -> bytes:
     """An A-ABORT (PS3.8 9.3.8)."""
     return struct.pack(">BxIxxBB", PduType.A_ABORT, 4, *abort.value)
+
+
+def encode_release_request() -> bytes:
+    """An A-RELEASE-RQ (PS3.8 9.3.6)."""
+    return struct.pack(">BxIxxxx", PduType.A_RELEASE_RQ, 4)
 
 
 def encode_release_response() -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import zstandard
@@ -22,6 +23,23 @@ from ingestion.use_cases.search_manifest import Scope
 from ingestion.use_cases.storage_spaces import open_space_store
 
 BATCH = 500
+
+# Id, space, and the fields of `HeldInstance` in their order.
+_HELD = (
+    "id",
+    "storage_space_id",
+    "series__study__study_instance_uid",
+    "series__series_instance_uid",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "data_set_sha256",
+    "size_bytes",
+    "data_set_offset",
+    "pixel_data_offset",
+    "number_of_frames",
+    "location",
+)
 
 # By hand, because the ORM takes longer to pass many ids on than PostgreSQL to find the rows.
 _DOCUMENTS = """
@@ -184,28 +202,30 @@ def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
     """Where each one rests, in the given order. What was deleted meanwhile is left out."""
     stores: dict[int, tuple[str, ObjectStore]] = {}
     for ids in _batches(addressed):
-        rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(
-            "id",
-            "storage_space_id",
-            "series__study__study_instance_uid",
-            "series__series_instance_uid",
-            "sop_instance_uid",
-            "sop_class_uid",
-            "transfer_syntax_uid",
-            "data_set_sha256",
-            "size_bytes",
-            "data_set_offset",
-            "pixel_data_offset",
-            "number_of_frames",
-            "location",
-        )
-        by_id = {row[0]: row[1:] for row in rows}
-        for instance_id in ids:
-            if (row := by_id.get(instance_id)) is not None:
-                if row[0] not in stores:
-                    stores[row[0]] = _opened(row[0])
-                slug, store = stores[row[0]]
-                yield HeldInstance(instance_id, slug, *row[1:], store=store)
+        for row in _rows_in_order(ids):
+            if row[1] not in stores:
+                stores[row[1]] = _opened(row[1])
+            slug, store = stores[row[1]]
+            yield HeldInstance(row[0], slug, *row[2:], store=store)
+
+
+def held_in(space: StorageSpace, instance_ids: Sequence[int]) -> list[HeldInstance]:
+    """Where each of these instances of a space rests, in the given order; one statement.
+
+    What was deleted meanwhile, and what is not of the space, is left out.
+    """
+    store = open_space_store(space)
+    return [
+        HeldInstance(row[0], space.slug, *row[2:], store=store)
+        for row in _rows_in_order(list(instance_ids))
+        if row[1] == space.pk
+    ]
+
+
+def _rows_in_order(ids: list[int]) -> Iterator[Any]:
+    rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(*_HELD)
+    by_id = {row[0]: row for row in rows}
+    return (by_id[instance_id] for instance_id in ids if instance_id in by_id)
 
 
 def only_instance(addressed: Sequence[Addressed]) -> HeldInstance:

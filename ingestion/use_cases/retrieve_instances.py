@@ -206,7 +206,7 @@ def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
             if row[1] not in stores:
                 stores[row[1]] = _opened(row[1])
             slug, store = stores[row[1]]
-            yield HeldInstance(row[0], slug, *row[2:], store=store)
+            yield HeldInstance(row[0], slug, *row[2:], store)
 
 
 def held_in(space: StorageSpace, instance_ids: Sequence[int]) -> list[HeldInstance]:
@@ -216,7 +216,7 @@ def held_in(space: StorageSpace, instance_ids: Sequence[int]) -> list[HeldInstan
     """
     store = open_space_store(space)
     return [
-        HeldInstance(row[0], space.slug, *row[2:], store=store)
+        HeldInstance(row[0], space.slug, *row[2:], store)
         for row in _rows_in_order(list(instance_ids))
         if row[1] == space.pk
     ]

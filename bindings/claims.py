@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from bindings.retry_schedule import is_half_open
+from ingestion.domain.retry_schedule import is_half_open
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from bindings.binding import DETAIL_CHARACTERS_MAX, DeliveryOutcome
 from bindings.claims import Claim, ClaimedRow
 from bindings.models import Attempt, DeliveryState, OutcomeClass, Subscription
-from bindings.retry_schedule import (
+from ingestion.domain.retry_schedule import (
     RetryLimits,
     capped_retry_after,
     next_attempt_at,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindings.retry_schedule import (
+from ingestion.domain.retry_schedule import (
     FAILURES_BEFORE_OPEN,
     RetryLimits,
     is_half_open,

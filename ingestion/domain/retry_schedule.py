@@ -1,4 +1,4 @@
-"""When to try again, and when to stop: one schedule for every binding, as pure functions.
+"""When to try again, and when to stop: one schedule for whoever is told, as pure functions.
 
 Delays follow the example schedule of Standard Webhooks ("Deliverability and reliability"),
 with two short steps more at the start for peers that restart.

@@ -88,6 +88,9 @@ class Limits(BaseSettings):
     associations_per_peer_max: int = Field(
         64, ge=1, description="Associations of one peer address in one DIMSE process."
     )
+    dimse_queries_max: int = Field(
+        8, ge=1, le=1000, description="Threads of one DIMSE process that use the database at once."
+    )
     pdu_bytes_max: int = Field(
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
     )
@@ -148,6 +151,33 @@ class Environment(BaseSettings):
     )
     dimse_host: str = Field("127.0.0.1", description="Address that the DIMSE service binds.")
     dimse_port: int = Field(11112, ge=1, le=65535, description="Port of the DIMSE service.")
+    dimse_tls_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the DIMSE service with TLS; empty: none."
+    )
+    dimse_tls_certificate: Path | None = Field(
+        None, description="Our certificate and those up to its authority, PEM."
+    )
+    dimse_tls_key: Path | None = Field(
+        None, description="Private key, PEM, no password; empty: beside the certificate."
+    )
+    dimse_tls_client_certificates: Literal["none", "optional", "required"] = Field(
+        "none", description="Whether peers that call must prove themselves by a certificate."
+    )
+    dimse_tls_client_ca: Path | None = Field(
+        None, description="Authorities that callers' certificates must come from, PEM."
+    )
+    dimse_tls_ca: Path | None = Field(
+        None, description="Authorities that we trust when we call, PEM; empty: the system's."
+    )
+    dimse_tls_check_host_names: bool = Field(
+        default=True, description="When we call, the certificate must name the host."
+    )
+    dimse_tls_calling_certificate: Path | None = Field(
+        None, description="Certificate that we call with, PEM; empty: the one we are called with."
+    )
+    dimse_tls_calling_key: Path | None = Field(
+        None, description="Private key of the certificate that we call with, PEM."
+    )
     dimse_processes: int = Field(2, ge=1, le=64, description="Processes that share the port.")
     dimse_data_path: Literal["fast", "stock"] = Field(
         "fast", description="Who reads P-DATA: our own loop, or pynetdicom's."

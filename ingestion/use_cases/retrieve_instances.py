@@ -206,7 +206,7 @@ def held_instances(addressed: Sequence[Addressed]) -> Iterator[HeldInstance]:
             if row[1] not in stores:
                 stores[row[1]] = _opened(row[1])
             slug, store = stores[row[1]]
-            yield HeldInstance(row[0], slug, *row[2:], store)
+            yield _held(row, slug, store)
 
 
 def held_in(space: StorageSpace, instance_ids: Sequence[int]) -> list[HeldInstance]:
@@ -216,7 +216,7 @@ def held_in(space: StorageSpace, instance_ids: Sequence[int]) -> list[HeldInstan
     """
     store = open_space_store(space)
     return [
-        HeldInstance(row[0], space.slug, *row[2:], store)
+        _held(row, space.slug, store)
         for row in _rows_in_order(list(instance_ids))
         if row[1] == space.pk
     ]
@@ -226,6 +226,11 @@ def _rows_in_order(ids: list[int]) -> Iterator[Any]:
     rows = Instance.objects.filter(pk__in=ids, deleted_at__isnull=True).values_list(*_HELD)
     by_id = {row[0]: row for row in rows}
     return (by_id[instance_id] for instance_id in ids if instance_id in by_id)
+
+
+def _held(row: Any, slug: str, store: ObjectStore) -> HeldInstance:
+    fields = (row[0], slug, *row[2:], store)
+    return HeldInstance(*fields)
 
 
 def only_instance(addressed: Sequence[Addressed]) -> HeldInstance:

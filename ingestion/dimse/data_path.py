@@ -6,6 +6,7 @@ Source: PS3.8 9.3.1 (PDU header), 9.3.5 (P-DATA-TF), Annex E (message control he
 
 import math
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ BUFFER_BYTES = 256 * 1024
 _PDU_HEADER = struct.Struct(">BxI")
 _PDV_HEADER = struct.Struct(">IBB")
 _TIMEVAL = struct.Struct("ll")
+
+# What the kernel's timeouts raise, and Python's own.
+_TIMED_OUT = (BlockingIOError, TimeoutError)
 
 
 class Fragment(NamedTuple):
@@ -141,7 +145,7 @@ class PduReader:
             self._shorten_wait()
         try:
             received = self._connection.recv_into(self._view[self._end :])
-        except BlockingIOError:
+        except _TIMED_OUT:
             raise PeerSilent("the peer said nothing within the timeout") from None
         except OSError:
             raise PeerVanished("the connection broke") from None
@@ -167,26 +171,32 @@ def send(connection: socket.socket, encoded: bytes | memoryview) -> None:
     """Send all of it. Raises `PeerSilent` when the peer does not take it, `PeerVanished`."""
     try:
         connection.sendall(encoded)
-    except BlockingIOError:
+    except _TIMED_OUT:
         raise PeerSilent("the peer took no answer within the timeout") from None
     except OSError:
         raise PeerVanished("the connection broke") from None
 
 
 def prepare_connection(connection: socket.socket, *, timeout_seconds: float) -> None:
-    """Set a fresh connection up: blocking, timeouts by the kernel, no delay of small answers.
-
-    The kernel's timeouts cost nothing per read, Python's own cost a `poll` each.
-    """
-    connection.settimeout(None)
+    """Set a fresh connection up: blocking, with timeouts, no delay of small answers."""
+    if not isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(timeout_seconds))
     _set_receive_timeout(connection, timeout_seconds)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(timeout_seconds))
     if connection.family in {socket.AF_INET, socket.AF_INET6}:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def _set_receive_timeout(connection: socket.socket, seconds: float) -> None:
+    """The kernel's timeouts cost nothing per read, Python's own cost a `poll` each.
+
+    With TLS they must be Python's, and hold for both directions: OpenSSL waits again and
+    again when the kernel's have passed.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
 
 

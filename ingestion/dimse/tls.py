@@ -178,6 +178,9 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # A stream cut off shows in the Upper Layer, whose PDUs have lengths and whose end is a
+    # release; and after an end of what we read we can still say goodbye.
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     context.sslsocket_class = SecureSocket
     return context
 

@@ -1,0 +1,24 @@
+"""Two ends of a connection with TLS, for tests of what is read and sent through it."""
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+from ingestion.dimse.secure_socket import accept_tls
+from ingestion.dimse.tls import AcceptingFiles, CallingFiles
+from tests.unit.dimse.certificates import Authority
+
+
+def secure_pair(folder: Path) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """Our end and the peer's, once the handshake is done."""
+    authority = Authority.create(folder / "tls")
+    ours, theirs = socket.socketpair()
+    context = CallingFiles(authority.file).build()
+    theirs.settimeout(5)
+    called = context.wrap_socket(theirs, server_hostname="127.0.0.1", do_handshake_on_connect=False)
+    calling = threading.Thread(target=called.do_handshake)
+    calling.start()
+    accepted = accept_tls(ours, AcceptingFiles(authority.issue("ours")).build(), timeout_seconds=5)
+    calling.join(5)
+    return accepted, called

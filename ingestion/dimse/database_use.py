@@ -1,0 +1,112 @@
+"""Lets association threads use the database by turns, on few connections that stay open.
+
+There may be hundreds of associations, and a connection for each would be too many for PostgreSQL.
+Whoever has a turn finds its connection where Django looks for one, so that use cases, transactions
+and cursors of the server work as everywhere else.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ingestion.database import database_answers
+from ingestion.errors import Unavailable
+
+WAIT_SECONDS_MAX = 10.0
+
+
+class DatabaseTurns:
+    """Connections that the threads of a process share, each for one thread at a time.
+
+    At most `Limits.dimse_queries_max` are in use at once.
+    """
+
+    def __init__(self, *, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
+        """Nothing is connected yet."""
+        self._wait_seconds_max = wait_seconds_max
+        self._changed = threading.Condition()
+        self._idle: list[BaseDatabaseWrapper] = []  # the one used last is taken first
+        self._in_use = 0
+        self._mine = threading.local()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let this thread use the database inside; a turn inside a turn is the same one.
+
+        Raises `Unavailable` when no turn comes in time, and for what the database refuses.
+        """
+        if getattr(self._mine, "has_turn", False):
+            yield
+            return
+        database = self._take()
+        self._mine.has_turn = True
+        try:
+            with _as_connection_of_this_thread(database), database_answers():
+                yield
+        finally:
+            self._mine.has_turn = False
+            self._give_back(database)
+
+    def close(self) -> None:
+        """End the connections that nobody uses. A later turn opens one again."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+        for database in idle:
+            database.close()
+
+    def _take(self) -> BaseDatabaseWrapper:
+        turns_max = settings.LIMITS.dimse_queries_max
+        deadline = time.monotonic() + self._wait_seconds_max
+        with self._changed:
+            while self._in_use >= turns_max:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise Unavailable(f"dimse_queries_max = {turns_max} queries are under way")
+                self._changed.wait(left)
+            self._in_use += 1
+            if self._idle:
+                return self._idle.pop()
+        database = connections.create_connection(DEFAULT_DB_ALIAS)
+        database.inc_thread_sharing()  # one thread at a time: whoever has the turn
+        return database
+
+    def _give_back(self, database: BaseDatabaseWrapper) -> None:
+        is_reusable = not database.in_atomic_block  # left in the middle, nobody may go on there
+        try:
+            if is_reusable:
+                database.close_if_unusable_or_obsolete()
+            else:
+                database.close()
+        finally:
+            with self._changed:
+                self._in_use -= 1
+                if is_reusable:
+                    self._idle.append(database)
+                self._changed.notify()
+
+
+@contextmanager
+def _as_connection_of_this_thread(database: BaseDatabaseWrapper) -> Iterator[None]:
+    previous = next(
+        (one for one in connections.all(initialized_only=True) if one.alias == DEFAULT_DB_ALIAS),
+        None,
+    )
+    database.close_if_unusable_or_obsolete()
+    connections[DEFAULT_DB_ALIAS] = database
+    try:
+        yield
+    finally:
+        if previous is None:
+            del connections[DEFAULT_DB_ALIAS]
+        else:
+            connections[DEFAULT_DB_ALIAS] = previous
+
+
+_TURNS = DatabaseTurns()
+database_turn = _TURNS.turn
+close_idle_connections = _TURNS.close

@@ -1,0 +1,124 @@
+"""Threads use the database by turns, on connections that stay open."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection, connections, transaction
+from pytest_django import Settings
+
+from ingestion.dimse.database_use import DatabaseTurns
+from ingestion.errors import DatabaseUnavailable, Unavailable
+from ingestion.models import StorageSpace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def server_process() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.fixture
+def turns(settings: Settings) -> Iterator[DatabaseTurns]:
+    settings.LIMITS = settings.LIMITS.model_copy(update={"dimse_queries_max": 2})
+    turns = DatabaseTurns(wait_seconds_max=0.05)
+    yield turns
+    turns.close()
+
+
+class Holder(threading.Thread):
+    """A thread that has a turn until it is told to end."""
+
+    def __init__(self, turns: DatabaseTurns) -> None:
+        super().__init__()
+        self._turns = turns
+        self.has_turn = threading.Event()
+        self.may_end = threading.Event()
+        self.process = 0
+        self.left_open = 1
+
+    def run(self) -> None:
+        with self._turns.turn():
+            self.process = server_process()
+            self.has_turn.set()
+            self.may_end.wait(20)
+        self.left_open = len(connections.all(initialized_only=True))
+
+
+def hold(turns: DatabaseTurns) -> Holder:
+    holder = Holder(turns)
+    holder.start()
+    assert holder.has_turn.wait(10)
+    return holder
+
+
+def release(*holders: Holder) -> None:
+    for holder in holders:
+        holder.may_end.set()
+        holder.join(10)
+        assert not holder.is_alive()
+
+
+def test_threads_use_the_same_connection_one_after_the_other(turns: DatabaseTurns) -> None:
+    processes = set()
+    for _ in range(3):
+        holder = hold(turns)
+        release(holder)
+        assert holder.left_open == 0
+        processes.add(holder.process)
+    assert len(processes) == 1
+
+
+def test_who_finds_all_turns_taken_is_told_so(turns: DatabaseTurns) -> None:
+    holders = [hold(turns), hold(turns)]
+    assert len({holder.process for holder in holders}) == 2
+    with pytest.raises(Unavailable, match="dimse_queries_max = 2"), turns.turn():
+        raise AssertionError
+    release(holders[0])
+    with turns.turn():
+        assert server_process() == holders[0].process
+    release(holders[1])
+
+
+def test_a_turn_inside_a_turn_is_the_same_one(turns: DatabaseTurns) -> None:
+    with turns.turn(), turns.turn():
+        inner = server_process()
+    with turns.turn():
+        assert server_process() == inner
+
+
+def test_the_connection_of_the_thread_itself_is_back_afterwards(turns: DatabaseTurns) -> None:
+    own = server_process()
+    with turns.turn():
+        assert server_process() != own
+    assert server_process() == own
+
+
+def test_cursors_of_the_server_and_transactions_work(turns: DatabaseTurns) -> None:
+    for number in range(5):
+        StorageSpace.objects.create(name=f"s{number}", slug=f"s{number}")
+    with turns.turn(), transaction.atomic():
+        rows = StorageSpace.objects.order_by("slug").iterator(chunk_size=2)
+        assert [space.slug for space in rows] == [f"s{number}" for number in range(5)]
+
+
+def test_a_lost_connection_is_told_and_replaced(turns: DatabaseTurns) -> None:
+    with pytest.raises(DatabaseUnavailable), turns.turn(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with turns.turn():
+        assert server_process()
+
+
+def test_a_transaction_left_in_the_middle_is_never_gone_on_with(turns: DatabaseTurns) -> None:
+    def leave() -> None:
+        with turns.turn():
+            transaction.atomic().__enter__()
+            StorageSpace.objects.create(name="lost", slug="lost")
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join(10)
+    with turns.turn():
+        assert not StorageSpace.objects.filter(slug="lost").exists()

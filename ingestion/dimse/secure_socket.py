@@ -70,7 +70,7 @@ def tls_failure(error: OSError) -> str:
     """Why a handshake failed, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLEOFError | ConnectionError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         return "the peer left during the handshake"
     if isinstance(error, TimeoutError):
         return "the peer did not finish the handshake within the timeout"

@@ -24,6 +24,7 @@
     ├── NotFound
     ├── HeldInSeveralSpaces             the request must name the storage space it means
     ├── WorkitemRefused                 the rules of Unified Procedure Steps forbid it
+    ├── OperationRefused                the rules of a normalized DIMSE service forbid it
     ├── NotAuthenticated
     ├── NotPermitted
     ├── AssociationRefused              by policy; `retryable` tells transient from permanent
@@ -193,6 +194,26 @@ class WorkitemRefused(IngestionError):
         """`status` is the DIMSE status of the refusal, 0xC300 and others."""
         super().__init__(message)
         self.status = status
+
+
+class OperationRefused(IngestionError):
+    """The rules of a normalized DIMSE service forbid the operation (PS3.7 C.5)."""
+
+    code = "operation-refused"
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        *,
+        tags: tuple[str, ...] = (),
+        error_id: int | None = None,
+    ) -> None:
+        """`status` is that of the response, `tags` are the attributes that it names."""
+        super().__init__(message)
+        self.status = status
+        self.tags = tags
+        self.error_id = error_id
 
 
 class NotAuthenticated(IngestionError):

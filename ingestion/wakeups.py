@@ -29,6 +29,7 @@ class Work(enum.StrEnum):
     REVISE_STUDIES = "revise_studies"
     FAN_OUT = "fan_out"
     ATTEMPT_DELIVERIES = "attempt_deliveries"
+    REPORT_COMMITMENTS = "report_commitments"
 
 
 WakeWorker = Callable[[Work], None]

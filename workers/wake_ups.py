@@ -25,6 +25,7 @@ QUEUE_OF = {
     Work.REVISE_STUDIES: REVISIONS,
     Work.FAN_OUT: DELIVER,
     Work.ATTEMPT_DELIVERIES: DELIVER,
+    Work.REPORT_COMMITMENTS: DELIVER,
 }
 # Once, at once: the sweep repeats what is lost here.
 ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}

@@ -150,7 +150,9 @@ class Environment(BaseSettings):
         30, ge=1, description="Longest that a statement may take, but for migrations, in seconds."
     )
     dimse_host: str = Field("127.0.0.1", description="Address that the DIMSE service binds.")
-    dimse_port: int = Field(11112, ge=1, le=65535, description="Port of the DIMSE service.")
+    dimse_port: int = Field(
+        11112, ge=0, le=65535, description="Port of the DIMSE service; 0: none, for TLS alone."
+    )
     dimse_tls_port: int | None = Field(
         None, ge=1, le=65535, description="Port of the DIMSE service with TLS; empty: none."
     )

@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,14 @@ Serve = Callable[[socket.socket, str, Rejection | None], Served]
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A listening socket, and how its connections are served."""
+
+    listening: socket.socket
+    serve: Serve
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerLimits:
     """How many associations one process serves."""
 
@@ -61,27 +69,32 @@ def open_listening_socket(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """The connections of one process."""
+    """The connections of one process, by whichever door they came."""
 
-    def __init__(self, listening: socket.socket, *, serve: Serve, limits: ListenerLimits) -> None:
-        self._listening = listening
-        self._serve = serve
+    def __init__(self, doors: Sequence[Door], *, limits: ListenerLimits) -> None:
+        self._doors = doors
         self._limits = limits
         self._lock = threading.Lock()
         self._served: dict[threading.Thread, Served] = {}
         self._per_peer: Counter[str] = Counter()
         self._is_stopping = threading.Event()
-        self._accepting = threading.Thread(target=self._accept_forever, name="accept", daemon=True)
+        self._accepting = [
+            threading.Thread(target=self._accept_forever, args=(door,), name="accept", daemon=True)
+            for door in doors
+        ]
 
     def start(self) -> None:
-        """Accept from now on, on a thread of its own."""
-        self._accepting.start()
+        """Accept from now on, on a thread for each door."""
+        for thread in self._accepting:
+            thread.start()
 
     def stop(self, *, drain_seconds: float) -> None:
         """Accept no more, let associations finish for so long, then abort the rest."""
         self._is_stopping.set()
-        self._accepting.join()
-        self._listening.close()
+        for thread in self._accepting:
+            thread.join()
+        for door in self._doors:
+            door.listening.close()
         self._join_all(time.monotonic() + drain_seconds)
         with self._lock:
             remaining = list(self._served.values())
@@ -94,10 +107,10 @@ class Listener:
         with self._lock:
             return len(self._served)
 
-    def _accept_forever(self) -> None:
+    def _accept_forever(self, door: Door) -> None:
         while not self._is_stopping.is_set():
             try:
-                connection, address = self._listening.accept()
+                connection, address = door.listening.accept()
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -106,12 +119,12 @@ class Listener:
                 self._is_stopping.wait(ACCEPT_WAIT_SECONDS)
                 continue
             try:
-                self._begin(connection, str(address[0]))
+                self._begin(door, connection, str(address[0]))
             except Exception:  # the outermost loop: without it nobody would accept any more
                 log.exception("connection could not be served")
                 connection.close()
 
-    def _begin(self, connection: socket.socket, peer: str) -> None:
+    def _begin(self, door: Door, connection: socket.socket, peer: str) -> None:
         with self._lock:
             is_above = (
                 len(self._served) >= self._limits.associations_max
@@ -121,7 +134,7 @@ class Listener:
                 connection.close()
                 log.warning("connection closed above the limits", peer_address=peer)
                 return
-            served = self._serve(
+            served = door.serve(
                 connection, peer, Rejection.LOCAL_LIMIT_EXCEEDED if is_above else None
             )
             thread = threading.Thread(

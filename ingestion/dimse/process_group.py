@@ -1,6 +1,6 @@
 """The parent of the DIMSE processes: forks them, replaces the dead, passes the order to end.
 
-The listening socket is opened once and inherited. Waiting processes take connections in
+Listening sockets are opened once and inherited. Waiting processes take connections in
 turn, a process that dies loses none that wait, and a taken port is an error at once.
 """
 
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import structlog
@@ -27,14 +27,14 @@ _PR_SET_PDEATHSIG = 1
 class ProcessGroup:
     """`count` processes that each run `serve`, until SIGTERM or SIGINT.
 
-    `serve` runs in a child; it gets the listening socket and a function that waits for the
-    order to end, and should return soon after. Fork happens before threads exist.
+    `serve` runs in a child, which inherits the listening sockets; it gets a function that
+    waits for the order to end, and should return soon after. Fork happens before threads exist.
     """
 
     def __init__(
         self,
-        serve: Callable[[socket.socket, Callable[[], None]], None],
-        listening: socket.socket,
+        serve: Callable[[Callable[[], None]], None],
+        listening: Sequence[socket.socket],
         *,
         count: int,
         drain_seconds: float,
@@ -77,7 +77,7 @@ class ProcessGroup:
         status = 1
         try:
             die_with_parent(parent)
-            self._serve(self._listening, _wait_for_stop_signal)
+            self._serve(_wait_for_stop_signal)
             status = 0
         except Exception:  # the outermost loop of the process
             log.exception("DIMSE process failed")
@@ -96,7 +96,8 @@ class ProcessGroup:
             )
 
     def _stop(self) -> None:
-        self._listening.close()  # peers are refused, not kept waiting, once the children end too
+        for listening in self._listening:  # peers are refused, not kept waiting, once the
+            listening.close()  # children end too
         self._signal_all(signal.SIGTERM)
         deadline = time.monotonic() + self._stop_seconds
         while self._children and time.monotonic() < deadline:

@@ -49,21 +49,18 @@ class SecureSocket(ssl.SSLSocket):
         self.settimeout(timeout)
 
 
-def accept_tls(
-    connection: socket.socket, context: ssl.SSLContext, *, timeout_seconds: float
-) -> ssl.SSLSocket:
-    """The connection once the handshake is done, within so long however it trickles.
+def secure(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The connection as one with TLS, before its handshake. It replaces the one given."""
+    return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
-    Raises `TlsFailed` in words; the connection is closed then.
-    """
-    connection.settimeout(timeout_seconds)
-    secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+
+def shake_hands(secured: ssl.SSLSocket, *, timeout_seconds: float) -> None:
+    """Agree on TLS, within so long however it trickles. Raises `TlsFailed` in words."""
+    secured.settimeout(timeout_seconds)
     try:
         secured.do_handshake()
     except OSError as error:
-        secured.close()
         raise TlsFailed(tls_failure(error)) from None
-    return secured
 
 
 def tls_failure(error: OSError) -> str:

@@ -3,7 +3,10 @@
 import gc
 import logging
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connections
@@ -13,6 +16,7 @@ from ingestion.dimse.association import Association, House
 from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
 from ingestion.dimse.entity_cache import EntityCache
 from ingestion.dimse.listener import (
+    Door,
     Listener,
     ListenerLimits,
     Serve,
@@ -21,8 +25,11 @@ from ingestion.dimse.listener import (
 )
 from ingestion.dimse.negotiation import Openness
 from ingestion.dimse.process_group import ProcessGroup
+from ingestion.dimse.secure_door import SecuredConnection
 from ingestion.dimse.stock_path import StockAssociation
+from ingestion.dimse.tls import server_context
 from ingestion.dimse.upper_layer import Rejection
+from ingestion.errors import Misconfigured
 from ingestion.use_cases.clean_spools import clean_spools_at_start
 from ingestion.use_cases.group_commit import GroupCommit
 
@@ -32,31 +39,46 @@ DATA_PATHS: dict[str, type[Association] | type[StockAssociation]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Entrances:
+    """The listening sockets of the service, which all its processes share."""
+
+    plain: socket.socket | None = None
+    secure: socket.socket | None = None
+
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Those that there are."""
+        return tuple(filter(None, (self.plain, self.secure)))
+
+
 def serve_dimse() -> None:
-    """Run the DIMSE service until SIGTERM or SIGINT. Raises `Misconfigured` for a taken port."""
+    """Run the DIMSE service until SIGTERM or SIGINT.
+
+    Raises `Misconfigured` for a taken port and for TLS that cannot work.
+    """
     environment = settings.ENVIRONMENT
     # pynetdicom logs what peers do wrong with tracebacks; we log it once, in one line.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    with open_listening_socket(environment.dimse_host, environment.dimse_port) as listening:
+    with ExitStack() as stack:
+        entrances = _open_entrances(stack)
         clean_spools_at_start()
         gc.collect()
         gc.freeze()  # else each full collection walks everything that is loaded, for 0.1 s
         ProcessGroup(
-            serve_until,
-            listening,
+            lambda wait_for_stop: serve_until(entrances, wait_for_stop),
+            entrances.sockets(),
             count=environment.dimse_processes,
             drain_seconds=environment.dimse_drain_seconds,
         ).run()
 
 
-def serve_until(listening: socket.socket, wait_for_stop: Callable[[], None]) -> None:
+def serve_until(entrances: Entrances, wait_for_stop: Callable[[], None]) -> None:
     """Serve in this process until `wait_for_stop` returns, then drain."""
     limits = settings.LIMITS
     cache = EntityCache(load_entity_tables, release=connections.close_all)
     group_commit = GroupCommit()
     listener = Listener(
-        listening,
-        serve=_serve(_house(cache, group_commit)),
+        tuple(_doors(entrances, _house(cache, group_commit))),
         limits=ListenerLimits(limits.associations_max, limits.associations_per_peer_max),
     )
     listener.start()
@@ -64,6 +86,29 @@ def serve_until(listening: socket.socket, wait_for_stop: Callable[[], None]) -> 
     listener.stop(drain_seconds=settings.ENVIRONMENT.dimse_drain_seconds)
     group_commit.close()
     cache.close()
+
+
+def _open_entrances(stack: ExitStack) -> Entrances:
+    environment = settings.ENVIRONMENT
+    if not environment.dimse_port and environment.dimse_tls_port is None:
+        raise Misconfigured("neither INGESTION_DIMSE_PORT nor INGESTION_DIMSE_TLS_PORT is set")
+    server_context()  # said now, not at the first handshake
+
+    def listen(port: int | None) -> socket.socket | None:
+        if not port:
+            return None
+        return stack.enter_context(open_listening_socket(environment.dimse_host, port))
+
+    return Entrances(
+        plain=listen(environment.dimse_port), secure=listen(environment.dimse_tls_port)
+    )
+
+
+def _doors(entrances: Entrances, house: House) -> Iterator[Door]:
+    if entrances.plain is not None:
+        yield Door(entrances.plain, _serve(house))
+    if entrances.secure is not None:
+        yield Door(entrances.secure, _serve_secured(_serve(house), house.artim_timeout_seconds))
 
 
 def _house(cache: EntityCache, group_commit: GroupCommit) -> House:
@@ -90,3 +135,26 @@ def _serve(house: House) -> Serve:
         return path(connection, peer, house=house, turned_away=turned_away)
 
     return serve
+
+
+def _serve_secured(serve: Serve, timeout_seconds: float) -> Serve:
+    """The same once TLS is agreed on."""
+
+    def serve_secured(
+        connection: socket.socket, peer: str, turned_away: Rejection | None
+    ) -> Served:
+        return SecuredConnection(
+            connection,
+            peer,
+            context=_server_context,
+            serve=lambda secured: serve(secured, peer, turned_away),
+            timeout_seconds=timeout_seconds,
+        )
+
+    return serve_secured
+
+
+def _server_context() -> ssl.SSLContext:
+    context = server_context()
+    assert context is not None  # there is a door with TLS only where it is on
+    return context

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pytest_django import Settings
 
 from ingestion.dimse.listener import open_listening_socket
-from ingestion.dimse.serve import serve_until
+from ingestion.dimse.serve import Entrances, serve_until
 from ingestion.models import (
     Backend,
     LocalApplicationEntity,
@@ -81,7 +81,9 @@ def _start(objects: Path) -> Service:
     listening = open_listening_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     stop = threading.Event()
-    thread = threading.Thread(target=serve_until, args=(listening, stop.wait), name="service")
+    thread = threading.Thread(
+        target=serve_until, args=(Entrances(plain=listening), stop.wait), name="service"
+    )
     thread.start()
 
     def end() -> None:

@@ -5,7 +5,7 @@ import ssl
 import threading
 from pathlib import Path
 
-from ingestion.dimse.secure_socket import accept_tls
+from ingestion.dimse.secure_socket import secure, shake_hands
 from ingestion.dimse.tls import AcceptingFiles, CallingFiles
 from tests.unit.dimse.certificates import Authority
 
@@ -19,6 +19,7 @@ def secure_pair(folder: Path) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
     called = context.wrap_socket(theirs, server_hostname="127.0.0.1", do_handshake_on_connect=False)
     calling = threading.Thread(target=called.do_handshake)
     calling.start()
-    accepted = accept_tls(ours, AcceptingFiles(authority.issue("ours")).build(), timeout_seconds=5)
+    accepted = secure(ours, AcceptingFiles(authority.issue("ours")).build())
+    shake_hands(accepted, timeout_seconds=5)
     calling.join(5)
     return accepted, called

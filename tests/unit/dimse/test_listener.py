@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ingestion.dimse.data_path import prepare_connection
-from ingestion.dimse.listener import REFUSALS_MAX, Listener, ListenerLimits, open_listening_socket
+from ingestion.dimse.listener import (
+    REFUSALS_MAX,
+    Door,
+    Listener,
+    ListenerLimits,
+    open_listening_socket,
+)
 from ingestion.dimse.upper_layer import Rejection
 from ingestion.errors import Misconfigured
 from tests.eventually import eventually
@@ -36,13 +42,15 @@ class Held:
 
 
 class House:
-    """A listener on a free port, and what it serves."""
+    """A listener on two free ports, and what it serves."""
 
     def __init__(self, limits: ListenerLimits) -> None:
-        listening = open_listening_socket("127.0.0.1", 0)
-        self.port = listening.getsockname()[1]
+        listening = [open_listening_socket("127.0.0.1", 0) for _ in range(2)]
+        self.ports = [one.getsockname()[1] for one in listening]
+        self.port = self.ports[0]
         self.held: list[Held] = []
-        self.listener = Listener(listening, serve=self._serve, limits=limits)
+        doors = [Door(one, self._serve) for one in listening]
+        self.listener = Listener(doors, limits=limits)
         self.listener.start()
 
     def _serve(self, connection: socket.socket, peer: str, turned_away: Rejection | None) -> Held:
@@ -50,8 +58,8 @@ class House:
         self.held.append(Held(connection, turned_away))
         return self.held[-1]
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+    def connect(self, door: int = 0) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.ports[door]), timeout=5)
 
 
 Open = Callable[..., House]
@@ -74,8 +82,10 @@ def open_house() -> Iterator[Open]:
 @pytest.mark.parametrize("limits", [(2, 10), (10, 2)], ids=["process", "peer"])
 def test_above_the_limit_is_turned_away(open_house: Open, limits: tuple[int, int]) -> None:
     house = open_house(*limits)
-    connections = [house.connect() for _ in range(3)]
-    eventually(lambda: len(house.held) == 3)
+    connections = []
+    for door in (0, 1, 0):  # one limit for both
+        connections.append(house.connect(door))
+        eventually(lambda: len(house.held) == len(connections))
     refusals = [held.turned_away for held in house.held]
     assert refusals == [None, None, Rejection.LOCAL_LIMIT_EXCEEDED]
     for connection in connections:
@@ -101,7 +111,7 @@ def test_stop_lets_connections_finish(open_house: Open) -> None:
     eventually(lambda: house.listener.count() == 1)
     stopping = threading.Thread(target=house.listener.stop, kwargs={"drain_seconds": 10})
     stopping.start()
-    eventually(lambda: _is_refused(house.port))
+    eventually(lambda: all(_is_refused(port) for port in house.ports))
     assert stopping.is_alive()
     connection.close()
     stopping.join(5)

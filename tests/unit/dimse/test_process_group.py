@@ -18,7 +18,7 @@ from ingestion.dimse.process_group import ProcessGroup
 def say(word):
     os.write(1, f"{word} {os.getpid()}\\n".encode())  # at once: others write here too
 
-def serve(listening, wait_for_stop):
+def serve(wait_for_stop):
     say("up")
     if sys.argv[1] == "dies":
         os._exit(3)
@@ -31,7 +31,7 @@ def serve(listening, wait_for_stop):
 drain_seconds = float(sys.argv[2])
 listening = socket.socket()
 ProcessGroup(
-    serve, listening, count=2, drain_seconds=drain_seconds, kill_grace_seconds=0.2
+    serve, [listening], count=2, drain_seconds=drain_seconds, kill_grace_seconds=0.2
 ).run()
 print("ended", flush=True)
 """

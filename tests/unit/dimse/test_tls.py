@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ingestion.dimse.secure_socket import TlsFailed, accept_tls
+from ingestion.dimse.secure_socket import TlsFailed, secure, shake_hands
 from ingestion.dimse.tls import AcceptingFiles, CallingFiles, FreshContext
 from ingestion.errors import Misconfigured
 from tests.unit.dimse.certificates import Authority
@@ -53,9 +53,11 @@ class Handshake:
         thread.join(10)
 
     def _accept(self, ours: socket.socket, server: ssl.SSLContext) -> None:
+        self.accepted = secure(ours, server)
         try:
-            self.accepted = accept_tls(ours, server, timeout_seconds=5)
+            shake_hands(self.accepted, timeout_seconds=5)
         except TlsFailed as failed:
+            self.accepted.close()
             self.failure = str(failed)
 
     def close(self) -> None:
@@ -261,17 +263,17 @@ def test_what_is_no_tls_is_told_in_words(
     with theirs:
         theirs.sendall(said)
         theirs.shutdown(socket.SHUT_WR)
-        with pytest.raises(TlsFailed, match=failure):
-            accept_tls(ours, accepting.build(), timeout_seconds=5)
-    assert ours.fileno() == -1
+        with secure(ours, accepting.build()) as secured, pytest.raises(TlsFailed, match=failure):
+            shake_hands(secured, timeout_seconds=5)
 
 
 def test_silent_handshake_ends_in_time(accepting: AcceptingFiles) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.sendall(b"\x16\x03")  # a record that never ends
-        with pytest.raises(TlsFailed, match="within the timeout"):
-            accept_tls(ours, accepting.build(), timeout_seconds=0.05)
+        secured = secure(ours, accepting.build())
+        with secured, pytest.raises(TlsFailed, match="within the timeout"):
+            shake_hands(secured, timeout_seconds=0.05)
 
 
 def test_end_of_what_we_send_is_told_while_the_peer_may_still_speak(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import zstandard
@@ -63,6 +63,15 @@ class Address:
     def uid(self) -> str:
         """The UID of what is addressed."""
         return self.sop_instance_uid or self.series_instance_uid or self.study_instance_uid
+
+
+class Identified(Protocol):
+    """An instance by its id, and what it is encoded in."""
+
+    @property
+    def instance_id(self) -> int: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +250,7 @@ def only_instance(addressed: Sequence[Addressed]) -> HeldInstance:
     return instance
 
 
-def held_documents(addressed: Sequence[Addressed]) -> Iterator[HeldDocument]:
+def held_documents(addressed: Sequence[Identified]) -> Iterator[HeldDocument]:
     """The header of each one, in the given order. What was deleted meanwhile is left out."""
     decompress = zstandard.ZstdDecompressor().decompress
     for ids in _batches(addressed):
@@ -265,7 +274,7 @@ def _uids_above(series_ids: set[int]) -> dict[int, tuple[str, str, str]]:
     return {row[0]: row[1:] for row in rows}
 
 
-def _batches(addressed: Sequence[Addressed]) -> Iterator[list[int]]:
+def _batches(addressed: Sequence[Identified]) -> Iterator[list[int]]:
     ids = (item.instance_id for item in addressed)
     while batch := list(islice(ids, BATCH)):
         yield batch

@@ -33,7 +33,7 @@ from ingestion.errors import (
 from ingestion.object_stores.protocol import CHUNK_BYTES
 from ingestion.object_stores.spool import Spool
 from ingestion.use_cases.describe_data_set import within_limits
-from ingestion.use_cases.retrieve_instances import Addressed, HeldInstance, held_documents
+from ingestion.use_cases.retrieve_instances import HeldInstance, Identified, held_documents
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class TranscodedFile:
 InstanceFile = StoredFile | TranscodedFile
 
 
-def select_transfer_syntaxes(found: Sequence[Addressed], accepted: Sequence[str]) -> Targets:
+def select_transfer_syntaxes(found: Sequence[Identified], accepted: Sequence[str]) -> Targets:
     """What must be transcoded, and into what: for each the first of `accepted` that can be made.
 
     `accepted` are UIDs, `ANY_SYNTAX` or `DEFAULT_SYNTAX`; with one of the latter two, what cannot

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingestion.dicom.identifiers import is_valid_uid
-from ingestion.dicom.json_model import JsonDataSet, element
+from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.statuses import OperationStatus
 from ingestion.domain.workitem_requirements import has_value, items, names, value
 from ingestion.errors import OperationRefused
@@ -181,5 +181,4 @@ def _invalid(message: str, *tags: str) -> OperationRefused:
 
 def _without_character_set(data_set: JsonDataSet) -> JsonDataSet:
     """Text is Unicode by now: what it was encoded in says nothing any more (F.7.2.2.3)."""
-    kept = {tag: item for tag, item in data_set.items() if tag != SPECIFIC_CHARACTER_SET}
-    return kept | {SPECIFIC_CHARACTER_SET: element("CS", "ISO_IR 192")}
+    return {tag: item for tag, item in data_set.items() if tag != SPECIFIC_CHARACTER_SET}

@@ -75,8 +75,7 @@ def read_step(
     if row is None:
         raise _unknown()
     step: JsonDataSet = row.data_set
-    wanted = {*tags, rules.SPECIFIC_CHARACTER_SET} if tags else step.keys()
-    return {tag: item for tag, item in step.items() if tag in wanted}
+    return {tag: item for tag, item in step.items() if not tags or tag in tags}
 
 
 def _hint(row: PerformedProcedureStep) -> None:

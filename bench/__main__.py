@@ -13,6 +13,9 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.machine import describe_machine
+from bench.parts.c_find import measure_c_find
+from bench.parts.c_get import measure_c_get
+from bench.parts.c_move import measure_c_move
 from bench.parts.c_store import measure_c_store
 from bench.parts.lag import measure_lag
 from bench.parts.memory import measure_memory
@@ -25,6 +28,9 @@ from bench.workshop import Workshop
 
 PARTS: dict[str, Callable[[Workshop], None]] = {
     "c-store": measure_c_store,
+    "c-find": measure_c_find,
+    "c-get": measure_c_get,
+    "c-move": measure_c_move,
     "stow": measure_stow,
     "read": measure_read,
     "qido": measure_qido,

@@ -6,8 +6,9 @@ from statistics import median
 RATE = "instances/s"
 BANDWIDTH = "MB/s"
 REQUESTS = "requests/s"
+RESULTS = "results/s"
 # Units of which more is better, so that peers are compared by ratio.
-COMPARED = frozenset({RATE, BANDWIDTH, REQUESTS})
+COMPARED = frozenset({RATE, BANDWIDTH, REQUESTS, RESULTS})
 
 
 @dataclass(frozen=True, slots=True)

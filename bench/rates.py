@@ -63,11 +63,12 @@ def _send_and_verify(cell: RateCell, instances: InstanceSet, *, peer: Peer) -> S
     sent = cell.send(instances, peer)
     if sent.acknowledged != instances.count:
         raise NotMeasured(f"acknowledged {sent.acknowledged} of {instances.count}")
-    _wait_until_held(before + instances.count, peer=peer)
+    wait_until_held(before + instances.count, peer=peer)
     return sent
 
 
-def _wait_until_held(expected: int, *, peer: Peer) -> None:
+def wait_until_held(expected: int, *, peer: Peer) -> None:
+    """Raises `NotMeasured` when the peer does not hold so many in time."""
     deadline = time.monotonic() + HELD_SECONDS_MAX
     while (held := peer.instances_held()) < expected:
         if time.monotonic() > deadline:

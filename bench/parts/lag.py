@@ -1,8 +1,6 @@
 """How long after its acknowledgement an instance can be searched, and its subscriber is told."""
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +21,6 @@ from bench.senders.sent import Sent
 from bench.senders.storescu import send_with_storescu
 from bench.webhook_receiver import WebhookReceiver
 from bench.workshop import Workshop
-from ingestion.embedded.product import ROOT
 
 PART = "lag"
 LOAD_INSTANCES = 8000
@@ -110,7 +107,7 @@ def _idle(workshop: Workshop, run: OwnRun) -> None:
     """Store one instance at a time, and wait until the subscriber was told both events."""
     told_ms: dict[str, list[float]] = {"DicomAvailableEvent": [], "StudyRevisionEvent": []}
     with WebhookReceiver() as receiver, _association(run.peer) as association:
-        _subscribe(run, receiver.url)
+        run.run("bench.peers.subscribe", receiver.url)
         for _ in range(QUICK_TELLINGS if workshop.is_quick else TELLINGS):
             time.sleep(random.uniform(0.2, 1.2))  # so that no sweep's rhythm is met or missed
             study, _ = _store_one(association)
@@ -120,19 +117,6 @@ def _idle(workshop: Workshop, run: OwnRun) -> None:
                 lags.append((arrival - acknowledged) * 1000)
     for event_type, lags in told_ms.items():
         _add_percentiles(workshop, f"idle: acknowledged to {event_type} at the webhook", lags)
-
-
-def _subscribe(run: OwnRun, url: str) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "bench.peers.subscribe", url],
-        cwd=ROOT,
-        env=run.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode:
-        raise NotMeasured(f"could not subscribe: {answer.stderr[-500:]}")
 
 
 def _association(peer: Peer) -> StoreAssociation:

@@ -1,11 +1,12 @@
 """Orthanc from Debian's packages, durable, with a private PostgreSQL or with SQLite.
 
-It is given what its manual offers for speed: TCP_NODELAY for DIMSE and HTTP and, unless a cell
-says otherwise, the largest PDU length. PostgreSQL is the one that the product embeds, with the
-same settings.
+It is given what its manual offers for speed: TCP_NODELAY for DIMSE and HTTP, a job for each of
+four retrievals at once and, unless a cell says otherwise, the largest PDU length. PostgreSQL is
+the one that the product embeds, with the same settings.
 Source: /etc/orthanc/orthanc.json of the package, which explains each setting.
 """
 
+import http.client
 import json
 import re
 import subprocess
@@ -42,6 +43,13 @@ CONFIGURATION: dict[str, object] = {
     "DicomAet": AE_TITLE,
     "DicomCheckCalledAet": False,
     "DicomAlwaysAllowStore": True,
+    "DicomAlwaysAllowFind": True,
+    "DicomAlwaysAllowGet": True,
+    "DicomAlwaysAllowMove": True,
+    "LimitFindResults": 0,
+    "LimitFindInstances": 0,
+    "ConcurrentJobs": 4,
+    "SaveJobs": False,
     "RemoteAccessAllowed": False,
     "AuthenticationEnabled": False,
     "KeepAlive": True,
@@ -108,6 +116,7 @@ def _running(folder: Path, *, index: Index, pdu_bytes_max: int) -> Iterator[Peer
             dicomweb_path="/dicom-web",
             pids=(pid, *pids),
             instances_held=partial(_instances_held, http_port),
+            introduce=partial(_introduce, http_port),
         )
 
 
@@ -145,6 +154,18 @@ def _postgresql_settings(url: str) -> dict[str, object]:
             "EnableSsl": False,
         }
     }
+
+
+def _introduce(http_port: int, ae_title: str, dicom_port: int) -> None:
+    with HttpClient(http_port) as client:
+        status, _ = client.exchange(
+            "PUT",
+            f"/modalities/{ae_title}",
+            headers={"Content-Type": "application/json"},
+            body=json.dumps([ae_title, LOOPBACK, dicom_port]).encode(),
+        )
+    if status != http.client.OK:
+        raise NotMeasured(f"Orthanc answered an introduction with {status}")
 
 
 def _instances_held(http_port: int) -> int:

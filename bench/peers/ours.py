@@ -35,8 +35,28 @@ INSTANCES_OF_STUDY = "00201208"  # Number of Study Related Instances
 class OwnRun:
     """A running product, with what only we can ask of ourselves."""
 
-    peer: Peer
     folder: Path
+    pid: int
+    endpoints: Mapping[str, object]
+
+    @property
+    def peer(self) -> Peer:
+        """Ourselves, as every server is measured."""
+        dimse, web = self.endpoints["dimse"], urlsplit(str(self.endpoints["dicomweb"]))
+        assert isinstance(dimse, dict)
+        assert web.port is not None
+        headers = {"Authorization": f"Bearer {self.endpoints['token']}"}
+        return Peer(
+            name=NAME,
+            dimse_port=dimse["port"],
+            ae_title=dimse["ae_title"],
+            web_port=web.port,
+            dicomweb_path=web.path,
+            pids=(self.pid,),
+            instances_held=partial(_instances_held, web.port, path=web.path, headers=headers),
+            introduce=self._introduce,
+            headers=headers,
+        )
 
     def database_url(self) -> str:
         """Where its PostgreSQL is, password and all."""
@@ -52,6 +72,22 @@ class OwnRun:
         return product.environment(
             {"INGESTION_DATABASE_URL": self.database_url(), "INGESTION_BROKER_URL": broker}
         )
+
+    def run(self, *words: str) -> None:
+        """Run one of our modules inside the product. Raises `NotMeasured` when it fails."""
+        answer = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode:
+            raise NotMeasured(f"{words[0]} failed: {answer.stderr[-500:]}")
+
+    def _introduce(self, ae_title: str, port: int) -> None:
+        self.run("bench.peers.introduce", ae_title, str(port))
 
     def _ports(self) -> Mapping[str, int]:
         ports: dict[str, int] = json.loads((self.folder / "ports.json").read_text("utf-8"))
@@ -81,7 +117,7 @@ def run_ours(folder: Path) -> Iterator[OwnRun]:
         )
     try:
         endpoints = _endpoints(folder, is_alive=lambda: process.poll() is None, log=log)
-        yield OwnRun(_peer(endpoints, pid=process.pid), folder.resolve())
+        yield OwnRun(folder.resolve(), process.pid, endpoints)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS_MAX)
@@ -94,23 +130,6 @@ def _endpoints(folder: Path, *, is_alive: Callable[[], bool], log: Path) -> Mapp
         raise NotMeasured(f"the product did not start:{tail(log)}")
     endpoints: dict[str, object] = json.loads(file.read_text("utf-8"))
     return endpoints
-
-
-def _peer(endpoints: Mapping[str, object], *, pid: int) -> Peer:
-    dimse, web = endpoints["dimse"], urlsplit(str(endpoints["dicomweb"]))
-    assert isinstance(dimse, dict)
-    assert web.port is not None
-    headers = {"Authorization": f"Bearer {endpoints['token']}"}
-    return Peer(
-        name=NAME,
-        dimse_port=dimse["port"],
-        ae_title=dimse["ae_title"],
-        web_port=web.port,
-        dicomweb_path=web.path,
-        pids=(pid,),
-        instances_held=partial(_instances_held, web.port, path=web.path, headers=headers),
-        headers=headers,
-    )
 
 
 def _instances_held(port: int, *, path: str, headers: Mapping[str, str]) -> int:

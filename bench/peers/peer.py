@@ -12,7 +12,8 @@ LOOPBACK = "127.0.0.1"
 class Peer:
     """A running server: where it takes objects, and how many it says it holds.
 
-    `pids` are its processes; their descendants belong to it too.
+    `pids` are its processes; their descendants belong to it too. `introduce` tells it an AE title
+    and its port, for C-MOVE.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Peer:
     dicomweb_path: str
     pids: tuple[int, ...]
     instances_held: Callable[[], int]
+    introduce: Callable[[str, int], None]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

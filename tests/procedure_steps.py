@@ -1,4 +1,4 @@
-"""Builds procedure steps as modalities report them, as DICOM JSON."""
+"""Builds procedure steps and notifications as modalities send them, as DICOM JSON."""
 
 from typing import Any
 
@@ -63,6 +63,25 @@ def ended(
         "00400340": element("SQ", series),
     }
     return _changed(changed, changes)
+
+
+def notification(*availabilities: str) -> JsonDataSet:
+    """An Instance Availability Notification of instances 1.2.3.1, 1.2.3.2, …"""
+    instances = [
+        {
+            "00081150": element("UI", "1.2.840.10008.5.1.4.1.1.2"),
+            "00081155": element("UI", f"1.2.3.{number}"),
+            "00080056": element("CS", availability),
+            "00080054": element("AE", "PACS"),
+        }
+        for number, availability in enumerate(availabilities, 1)
+    ]
+    series = {"0020000E": element("UI", "1.2.3.0"), "00081199": element("SQ", *instances)}
+    return {
+        "00081111": element("SQ"),
+        "0020000D": element("UI", "1.2.3"),
+        "00081115": element("SQ", series),
+    }
 
 
 def _changed(data_set: JsonDataSet, changes: Changes | None) -> JsonDataSet:

@@ -5,30 +5,13 @@ import pytest
 from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.domain.availability_rules import announced
 from ingestion.errors import OperationRefused
+from tests.procedure_steps import notification
 
 LEVELS = {  # every attribute of type 1, by level
     "notification": ("0020000D", "00081115"),
     "series": ("0020000E", "00081199"),
     "instance": ("00081150", "00081155", "00080056", "00080054"),
 }
-
-
-def notification(*availabilities: str) -> JsonDataSet:
-    instances = [
-        {
-            "00081150": element("UI", "1.2.840.10008.5.1.4.1.1.2"),
-            "00081155": element("UI", f"1.2.3.{number}"),
-            "00080056": element("CS", availability),
-            "00080054": element("AE", "PACS"),
-        }
-        for number, availability in enumerate(availabilities, 1)
-    ]
-    series = {"0020000E": element("UI", "1.2.3.0"), "00081199": element("SQ", *instances)}
-    return {
-        "00081111": element("SQ"),
-        "0020000D": element("UI", "1.2.3"),
-        "00081115": element("SQ", series),
-    }
 
 
 def level_of(data_set: JsonDataSet, level: str) -> JsonDataSet:

@@ -21,16 +21,22 @@ from ingestion.dicom.attribute_names import (
 )
 from ingestion.dicom.attributes import IndexedAttribute, Level
 from ingestion.dicom.document_matching import (
-    TIME_OF_DATE,
     DocumentKey,
     key_of_path,
     with_combined_times,
 )
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.match_keys import LITERAL, NEVER_MATCHED, MatchingOption
-from ingestion.dicom.matching import DateTimeRange, Match, SingleValue, Universal
+from ingestion.dicom.matching import Match, SingleValue, Universal
 from ingestion.errors import InvalidQuery, NotFound
-from ingestion.use_cases.search_attributes import COMPUTED_TAGS, MATCHED, PATHS, level_of
+from ingestion.use_cases.search_attributes import (
+    COMPUTED_TAGS,
+    MATCHED,
+    PATHS,
+    header_keys,
+    is_in_columns,
+    level_of,
+)
 from ingestion.use_cases.search_query import AcrossSpaces, HeaderLimits, Include, Query, Scope
 
 PARAMETERS_MAX = 200
@@ -120,13 +126,13 @@ def bind_search(
     keys = [key for key in parameters.keys if not isinstance(key.match, Universal)]
     for key in keys:
         _require_reachable(key, resource)
-    in_columns = [key for key in keys if _is_in_columns(key)]
+    in_columns = [key for key in keys if is_in_columns(key)]
     limit = limits.results_max if parameters.limit is None else parameters.limit
     return Query(
         level=resource.level,
         scope=scope,
         matches=(*_path_matches(resource), *((MATCHED[key.path], key.match) for key in in_columns)),
-        document_keys=_document_keys(keys),
+        document_keys=header_keys(keys),
         header_limits=header_limits,
         include=replace(
             parameters.include,
@@ -148,22 +154,6 @@ def _require_reachable(key: DocumentKey, resource: Resource) -> None:
             f"{key.name} is an attribute of the {level.value} level; this search is at the"
             f" {resource.level.value} level"
         )
-
-
-def _is_in_columns(key: DocumentKey) -> bool:
-    if isinstance(key.match, DateTimeRange):
-        return key.path in MATCHED and (TIME_OF_DATE[key.path[0]],) in MATCHED
-    return key.path in MATCHED
-
-
-def _document_keys(keys: list[DocumentKey]) -> tuple[DocumentKey, ...]:
-    """What columns cannot match, with all keys of one sequence, which must match in one item."""
-    sequences = [key.path[0] for key in keys if len(key.path) > 1]
-    return tuple(
-        key
-        for key in keys
-        if not _is_in_columns(key) or (len(key.path) > 1 and sequences.count(key.path[0]) > 1)
-    )
 
 
 def _path_matches(resource: Resource) -> Iterable[tuple[IndexedAttribute, Match]]:

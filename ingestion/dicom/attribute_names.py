@@ -43,7 +43,7 @@ def parse_tag(text: str) -> int:
     text = text.strip()
     if _TAG.fullmatch(text):
         tag = int(text, 16)
-        if is_private(tag) or _is_known(tag):
+        if is_private(tag) or is_known(tag):
             return tag
     elif _KEYWORD.fullmatch(text) and (found := tag_for_keyword(text)) is not None:
         return found
@@ -63,7 +63,7 @@ def is_no_attribute(text: str) -> bool:
     )
 
 
-def _is_known(tag: int) -> bool:
+def is_known(tag: int) -> bool:
     """Whether the data dictionary has it, in a repeating group too; items and delimiters are no
     attributes (PS3.5 7.5)."""
     try:

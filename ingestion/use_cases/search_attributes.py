@@ -22,7 +22,9 @@ from ingestion.dicom.attributes import (
     Level,
     split_values,
 )
+from ingestion.dicom.document_matching import TIME_OF_DATE, DocumentKey
 from ingestion.dicom.json_model import element, person_name
+from ingestion.dicom.matching import DateTimeRange
 from ingestion.models import Instance, Series, Study
 
 Model = type[Study] | type[Series] | type[Instance]
@@ -125,6 +127,23 @@ def level_of(path: Path, *, searched: Level) -> Level:
     if tag in STUDY_TAGS:
         return Level.STUDY
     return Level.SERIES if tag in SERIES_TAGS else Level.IMAGE
+
+
+def is_in_columns(key: DocumentKey) -> bool:
+    """Whether the columns of the manifest match what the key asks."""
+    if isinstance(key.match, DateTimeRange):
+        return key.path in MATCHED and (TIME_OF_DATE[key.path[0]],) in MATCHED
+    return key.path in MATCHED
+
+
+def header_keys(keys: list[DocumentKey]) -> tuple[DocumentKey, ...]:
+    """What columns cannot match, with all keys of one sequence, which must match in one item."""
+    sequences = [key.path[0] for key in keys if len(key.path) > 1]
+    return tuple(
+        key
+        for key in keys
+        if not is_in_columns(key) or (len(key.path) > 1 and sequences.count(key.path[0]) > 1)
+    )
 
 
 # Unique keys, and the one row of all three tables, of PS3.18 10.6.3: who looks at a series or an

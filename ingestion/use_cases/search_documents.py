@@ -53,7 +53,7 @@ def matched_rows(
     `skipped` rows that match are left out before `wanted` ones are taken. Of rows that are equal
     in the columns `identity`, where there are any, the first counts.
     """
-    is_wanted = _HeaderFilter(keys).accepts
+    is_wanted = HeaderFilter(keys).accepts
     seen: set[Row] = set()
     rows: list[Row] = []
     ends_at = time.monotonic() + limits.seconds_max
@@ -79,10 +79,11 @@ def _chunked(candidates: "QuerySet[Any, Row]") -> Generator[Row]:
     yield from candidates.iterator(chunk_size=CHUNK)
 
 
-class _HeaderFilter:
+class HeaderFilter:
     """Tells whether a header matches; most that do not are told by their bytes, undecoded."""
 
     def __init__(self, keys: Sequence[DocumentKey]) -> None:
+        """Take keys whose dates and times were combined where they should be."""
         self._matcher = DocumentMatcher(keys)
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._needles = [needles for key in keys if (needles := _needles(key))]
@@ -95,6 +96,7 @@ class _HeaderFilter:
         ]
 
     def accepts(self, body: bytes | None) -> bool:
+        """Whether the compressed header matches every key; none is an empty one."""
         header = self._decompress(body) if body else b"{}"
         return (
             all(name in header for name in self._names)

@@ -67,9 +67,9 @@ def search(query: Query) -> Page:
 
 def _by_columns(query: Query, paths: list[Any], wanted: "_DocumentTags") -> MatchedRows:
     """The page in one statement; headers, where they are returned, of its own rows only."""
-    model, order = MODELS[query.level], _order(query)
+    model, order = MODELS[query.level], total_order(query)
     end = query.offset + query.limit + 1
-    page = _matching(query).order_by(*order)[query.offset : end]
+    page = matching_rows(query).order_by(*order)[query.offset : end]
     if not wanted:
         return MatchedRows(list(page.values_list(*paths)), was_cut=False)
     rows = model._default_manager.filter(pk__in=page.values("pk")).order_by(*order)
@@ -79,7 +79,7 @@ def _by_columns(query: Query, paths: list[Any], wanted: "_DocumentTags") -> Matc
 def _by_documents(query: Query, paths: list[Any]) -> MatchedRows:
     """The page out of candidates in order, whose headers are read."""
     return matched_rows(
-        _matching(query).order_by(*_order(query)).values_list(*paths, "document__body"),
+        matching_rows(query).order_by(*total_order(query)).values_list(*paths, "document__body"),
         query.document_keys,
         skipped=query.offset,
         wanted=query.limit + 1,
@@ -88,7 +88,7 @@ def _by_documents(query: Query, paths: list[Any]) -> MatchedRows:
     )
 
 
-def _matching(query: Query) -> "QuerySet[Any]":
+def matching_rows(query: Query) -> "QuerySet[Any]":
     """What the columns let match, once where spaces are merged and columns decide alone."""
     wanted = held(query.level, query.scope)
     for attribute, match in query.matches:
@@ -108,11 +108,11 @@ def _total(query: Query, length: int, *, has_more: bool) -> int | None:
         return query.offset + length
     if query.document_keys:
         return None
-    counted = _matching(query).values("pk")[: COUNTED_MAX + 1].count()
+    counted = matching_rows(query).values("pk")[: COUNTED_MAX + 1].count()
     return counted if counted <= COUNTED_MAX else None
 
 
-def _order(query: Query) -> list[Any]:
+def total_order(query: Query) -> list[Any]:
     """Latest studies first; inside one study by number. Always total."""
     if query.level is Level.STUDY:
         return ["-study_date", "-id"]

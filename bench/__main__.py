@@ -21,6 +21,7 @@ from bench.parts.lag import measure_lag
 from bench.parts.memory import measure_memory
 from bench.parts.qido import measure_qido
 from bench.parts.read import measure_read
+from bench.parts.soak import measure_soak
 from bench.parts.stow import measure_stow
 from bench.peers.orthanc import Index, missing_for
 from bench.report import Report
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Workshop], None]] = {
     "qido": measure_qido,
     "lag": measure_lag,
     "memory": measure_memory,
+    "soak": measure_soak,
 }
 ROUNDS = 3
 

@@ -1,4 +1,4 @@
-"""Processor time and peak memory of processes and all their descendants, from Linux's /proc.
+"""Processor time, memory, threads and files of processes and their descendants, from Linux's /proc.
 
 Source: proc(5), fields 14 to 17 of stat, `VmHWM` of status, `5` written to clear_refs.
 Memory that processes share (PostgreSQL's buffers) counts in each of them.
@@ -7,6 +7,7 @@ Memory that processes share (PostgreSQL's buffers) counts in each of them.
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -23,6 +24,25 @@ NAMES = (
     ("celery", "Celery worker"),
     ("ingestion.embedded", "supervisor"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What processes hold together: threads, open files, resident memory."""
+
+    threads: int
+    files: int
+    megabytes: float
+
+
+def holdings_of(pid: int, *, name: str) -> Holdings:
+    """What the processes of a kind hold, among the process and its descendants."""
+    members = [member for member in family_of(pid) if _name(member) == name]
+    return Holdings(
+        threads=int(sum(_status(member, r"Threads:\s+(\d+)") for member in members)),
+        files=sum(len(list(PROC.joinpath(str(member), "fd").iterdir())) for member in members),
+        megabytes=sum(_status(member, r"VmRSS:\s+(\d+) kB") for member in members) / KIB_PER_MB,
+    )
 
 
 def processor_seconds(pids: Iterable[int]) -> float:
@@ -48,7 +68,7 @@ def peak_megabytes(pid: int) -> dict[str, float]:
     """The highest peak among processes of each kind, by name, in MB."""
     peaks: dict[str, float] = {}
     for member in family_of(pid):
-        name, peak = _name(member), _peak_megabytes(member)
+        name, peak = _name(member), _status(member, r"VmHWM:\s+(\d+) kB") / KIB_PER_MB
         peaks[name] = max(peak, peaks.get(name, 0.0))
     return peaks
 
@@ -73,9 +93,10 @@ def _name(pid: int) -> str:
     return next((name for word, name in NAMES if word in words), "other")
 
 
-def _peak_megabytes(pid: int) -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", _read(pid, "status"))
-    return int(found[1]) / KIB_PER_MB if found else 0.0
+def _status(pid: int, pattern: str) -> float:
+    """A number of /proc/pid/status; 0 when the process just ended."""
+    found = re.search(pattern, _read(pid, "status"))
+    return float(found[1]) if found else 0.0
 
 
 def _read(pid: int, name: str) -> str:

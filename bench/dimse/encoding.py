@@ -28,6 +28,7 @@ class Pdu(IntEnum):
     DATA = 4
     RELEASE_RQ = 5
     RELEASE_RP = 6
+    ABORT = 7
 
 
 class Command(IntEnum):
@@ -37,6 +38,7 @@ class Command(IntEnum):
     GET_RQ = 0x0010
     FIND_RQ = 0x0020
     MOVE_RQ = 0x0021
+    ECHO_RQ = 0x0030
     STORE_RSP = 0x8001
 
 

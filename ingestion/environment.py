@@ -94,6 +94,9 @@ class Limits(BaseSettings):
     pdu_bytes_max: int = Field(
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
     )
+    association_records_max: int = Field(
+        1_000_000, ge=1, description="Associations that the log keeps; the oldest go first."
+    )
     registration_batch_max: int = Field(
         500,
         ge=1,
@@ -198,6 +201,9 @@ class Environment(BaseSettings):
     )
     dimse_drain_seconds: float = Field(
         30.0, ge=0, description="How long a stopping DIMSE service lets associations finish."
+    )
+    association_records_days: int = Field(
+        30, ge=1, description="How long the log of associations is kept, in days."
     )
     commit_group_max: int = Field(
         100, ge=1, le=1000, description="Receipts committed together by one DIMSE process."

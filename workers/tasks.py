@@ -22,6 +22,7 @@ from bindings.redrive import trim_deliveries
 from ingestion.errors import Unavailable
 from ingestion.use_cases.clean_spools import clean_spools
 from ingestion.use_cases.issue_viewer_token import remove_expired_viewer_tokens
+from ingestion.use_cases.keep_association_records import trim_association_records
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.retain_objects import remove_retired_objects
 from ingestion.use_cases.revise_studies import revise_due_studies
@@ -118,3 +119,7 @@ def keep_house() -> None:
     clean_spools()
     remove_expired_viewer_tokens()
     trim_deliveries(settled_before=timezone.now() - SETTLED_DELIVERIES_KEPT)
+    trim_association_records(
+        ended_before=timezone.now() - timedelta(days=settings.ENVIRONMENT.association_records_days),
+        records_max=settings.LIMITS.association_records_max,
+    )

@@ -13,7 +13,10 @@ from django.db import connections
 
 from ingestion.dimse.admission import Admission
 from ingestion.dimse.association import Association, House
+from ingestion.dimse.association_end import RecordEnding
+from ingestion.dimse.association_log import AssociationLog
 from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
+from ingestion.dimse.database_use import close_idle_connections
 from ingestion.dimse.entity_cache import EntityCache
 from ingestion.dimse.listener import (
     Door,
@@ -23,7 +26,7 @@ from ingestion.dimse.listener import (
     Served,
     open_listening_socket,
 )
-from ingestion.dimse.negotiation import Openness
+from ingestion.dimse.supported_services import Openness
 from ingestion.dimse.process_group import ProcessGroup
 from ingestion.dimse.secure_door import SecuredConnection
 from ingestion.dimse.stock_path import StockAssociation
@@ -77,14 +80,18 @@ def serve_until(entrances: Entrances, wait_for_stop: Callable[[], None]) -> None
     limits = settings.LIMITS
     cache = EntityCache(load_entity_tables, release=connections.close_all)
     group_commit = GroupCommit()
+    association_log = AssociationLog()
+    house = _house(cache, group_commit, record=association_log.record)
     listener = Listener(
-        tuple(_doors(entrances, _house(cache, group_commit))),
+        tuple(_doors(entrances, house)),
         limits=ListenerLimits(limits.associations_max, limits.associations_per_peer_max),
     )
     listener.start()
     wait_for_stop()
     listener.stop(drain_seconds=settings.ENVIRONMENT.dimse_drain_seconds)
     group_commit.close()
+    association_log.close()
+    close_idle_connections()
     cache.close()
 
 
@@ -111,7 +118,7 @@ def _doors(entrances: Entrances, house: House) -> Iterator[Door]:
         yield Door(entrances.secure, _serve_secured(_serve(house), house.artim_timeout_seconds))
 
 
-def _house(cache: EntityCache, group_commit: GroupCommit) -> House:
+def _house(cache: EntityCache, group_commit: GroupCommit, *, record: RecordEnding) -> House:
     environment = settings.ENVIRONMENT
     return House(
         admit=Admission(
@@ -124,6 +131,7 @@ def _house(cache: EntityCache, group_commit: GroupCommit) -> House:
         pdu_bytes_max=settings.LIMITS.pdu_bytes_max,
         artim_timeout_seconds=environment.dimse_artim_timeout_seconds,
         network_timeout_seconds=environment.dimse_network_timeout_seconds,
+        record=record,
     )
 
 

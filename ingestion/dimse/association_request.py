@@ -5,8 +5,16 @@ request must end in one kind of error. Source: PS3.8 9.3.2, D.1; PS3.7 D.3.3.
 """
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ingestion.dimse.extended_negotiation import (
+    OfferedIdentity,
+    Roles,
+    decode_extended_negotiation,
+    decode_roles,
+    decode_user_identity,
+)
 from ingestion.dimse.variable_items import ItemType, first, items, malformed, text
 
 ASSOCIATE_RQ_BYTES_MAX = 1024 * 1024  # 128 contexts with 60 transfer syntaxes need half of it
@@ -36,6 +44,9 @@ class AssociationRequest:
     pdu_bytes_max: int  # of the peer; 0 means no limit
     proposes_asynchronous_operations: bool
     implementation_version_name: str
+    roles: Mapping[str, Roles] = field(default_factory=dict)  # by SOP Class UID
+    extended: Mapping[str, bytes] = field(default_factory=dict)  # by SOP Class UID
+    user_identity: OfferedIdentity | None = None
 
 
 def decode_association_request(body: bytes) -> AssociationRequest:
@@ -44,8 +55,8 @@ def decode_association_request(body: bytes) -> AssociationRequest:
         raise malformed("A-ASSOCIATE-RQ is too short")
     version, called, calling = _FIXED.unpack_from(body)
     found = list(items(body[_FIXED.size :]))
-    user = dict(items(first(found, ItemType.USER_INFORMATION)))
-    maximum_length = user.get(ItemType.MAXIMUM_LENGTH, bytes(4))
+    user = list(items(first(found, ItemType.USER_INFORMATION)))
+    maximum_length = first(user, ItemType.MAXIMUM_LENGTH) or bytes(4)
     if len(maximum_length) != 4:
         raise malformed("Maximum Length of other than four bytes")
     return AssociationRequest(
@@ -55,8 +66,13 @@ def decode_association_request(body: bytes) -> AssociationRequest:
         application_context_name=text(first(found, ItemType.APPLICATION_CONTEXT)),
         contexts=_contexts(found),
         pdu_bytes_max=int.from_bytes(maximum_length, "big"),
-        proposes_asynchronous_operations=ItemType.ASYNCHRONOUS_OPERATIONS_WINDOW in user,
-        implementation_version_name=text(user.get(ItemType.IMPLEMENTATION_VERSION_NAME, b""))[:16],
+        proposes_asynchronous_operations=any(
+            kind == ItemType.ASYNCHRONOUS_OPERATIONS_WINDOW for kind, _ in user
+        ),
+        implementation_version_name=text(first(user, ItemType.IMPLEMENTATION_VERSION_NAME))[:16],
+        roles=decode_roles(user),
+        extended=decode_extended_negotiation(user),
+        user_identity=decode_user_identity(user),
     )
 
 

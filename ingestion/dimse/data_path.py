@@ -5,6 +5,7 @@ Source: PS3.8 9.3.1 (PDU header), 9.3.5 (P-DATA-TF), Annex E (message control he
 """
 
 import math
+import select
 import socket
 import ssl
 import struct
@@ -110,6 +111,16 @@ class PduReader:
                 yield Fragment(context_id, control, not left, view)
                 if not left:
                     break
+
+    def has_input(self) -> bool:
+        """Whether something can be read now, be it that the peer left. Does not wait."""
+        if self._start < self._end:
+            return True
+        if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+            return True
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(0))
 
     def discard_until_closed(self) -> None:
         """Read and forget until the peer closes or time is up (PS3.8 9.2, Sta13)."""

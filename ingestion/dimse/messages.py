@@ -1,95 +1,69 @@
-"""Messages: puts fragments together to requests and gives each to its operation.
+"""Messages: puts fragments together to command sets, and hands on the data sets in pieces.
 
 Source: PS3.7 6.3 and Annex F (fragments), PS3.8 Annex E (message control header).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator
 
-from ingestion.dimse.commands import (
-    COMMAND_BYTES_MAX,
-    CommandField,
-    Request,
-    decode_request,
-)
+from ingestion.dimse.commands import COMMAND_BYTES_MAX, Request, Response, decode_command
 from ingestion.dimse.data_path import Fragment
-from ingestion.dimse.negotiation import AnsweredContext
-from ingestion.dimse.operations import Operation
 from ingestion.dimse.upper_layer import Abort, ProtocolViolation
 
 _COMMAND, _LAST = 0x01, 0x02  # PS3.8 E.2; the other bits are not looked at
 
-Begin = Callable[[Request, AnsweredContext], Operation]
-Answer = Callable[[bytes, int], None]
 
+class MessageReader:
+    """The messages of one association, one after the other (PS3.7 D.3.3.3: no window).
 
-class MessageReceiver:
-    """The requests of one association, one after the other (PS3.7 D.3.3.3: no window)."""
+    `fragments` never ends but by raising `AssociationEnded`.
+    """
 
-    def __init__(
-        self, contexts: Mapping[int, AnsweredContext], *, begin: Begin, answer: Answer
-    ) -> None:
-        self._contexts = contexts
-        self._begin = begin
-        self._answer = answer
-        self._command = bytearray()
-        self._context_id = 0
-        self._operation: Operation | None = None
+    def __init__(self, fragments: Iterator[Fragment], context_ids: Container[int]) -> None:
+        self._fragments = fragments
+        self._context_ids = context_ids
 
-    def take(self, fragment: Fragment) -> None:
-        """Take the next fragment; answers when it completes a request.
+    def read_command(self) -> tuple[Request | Response, int]:
+        """The next command set and the ID of its presentation context.
 
-        Raises `ProtocolViolation` for a fragment that cannot be the next one.
+        Its data set, if it has one, must be read next. Raises `ProtocolViolation`.
         """
-        is_last = fragment.ends_pdv and bool(fragment.control & _LAST)
-        if fragment.context_id not in self._contexts:
+        command = bytearray()
+        context_id = None
+        while True:
+            fragment = self._next()
+            if not fragment.control & _COMMAND:
+                raise _unexpected("data set without a command set")
+            if context_id not in {None, fragment.context_id}:
+                raise _unexpected("command set in two presentation contexts")
+            if len(command) + len(fragment.view) > COMMAND_BYTES_MAX:
+                raise ProtocolViolation(Abort.BY_SERVICE_USER, "command set above its limit")
+            context_id = fragment.context_id
+            command += fragment.view
+            if fragment.ends_pdv and fragment.control & _LAST:
+                return decode_command(command), context_id
+
+    def read_data_set(self, context_id: int, write: Callable[[memoryview], None]) -> None:
+        """Give every piece of the data set of the last command set to `write`.
+
+        Raises `ProtocolViolation`.
+        """
+        while True:
+            fragment = self._next()
+            if fragment.control & _COMMAND:
+                raise _unexpected("command set where a data set is due")
+            if fragment.context_id != context_id:
+                raise _unexpected("data set in another presentation context than its command set")
+            write(fragment.view)
+            if fragment.ends_pdv and fragment.control & _LAST:
+                return
+
+    def _next(self) -> Fragment:
+        fragment = next(self._fragments)
+        if fragment.context_id not in self._context_ids:
             raise ProtocolViolation(
                 Abort.INVALID_PDU_PARAMETER, "PDV of a presentation context that is not accepted"
             )
-        if fragment.control & _COMMAND:
-            self._take_command(fragment)
-            if is_last:
-                self._begin_operation()
-        else:
-            self._take_data(fragment, is_last=is_last)
-
-    def discard(self) -> None:
-        """The association ended: leave nothing of a half-received message."""
-        if self._operation is not None:
-            self._operation.discard()
-            self._operation = None
-
-    def _take_command(self, fragment: Fragment) -> None:
-        if self._operation is not None:
-            raise _unexpected("command set where a data set is due")
-        if self._command and fragment.context_id != self._context_id:
-            raise _unexpected("command set in two presentation contexts")
-        if len(self._command) + len(fragment.view) > COMMAND_BYTES_MAX:
-            raise ProtocolViolation(Abort.BY_SERVICE_USER, "command set above its limit")
-        self._context_id = fragment.context_id
-        self._command += fragment.view
-
-    def _begin_operation(self) -> None:
-        request = decode_request(self._command)
-        self._command.clear()
-        if request.command_field == CommandField.C_CANCEL_RQ:
-            return  # nothing is under way that could be cancelled, and it has no response
-        self._operation = self._begin(request, self._contexts[self._context_id])
-        if not request.has_data_set:
-            self._finish()
-
-    def _take_data(self, fragment: Fragment, *, is_last: bool) -> None:
-        if self._operation is None:
-            raise _unexpected("data set without a command set")
-        if fragment.context_id != self._context_id:
-            raise _unexpected("data set in another presentation context than its command set")
-        self._operation.write(fragment.view)
-        if is_last:
-            self._finish()
-
-    def _finish(self) -> None:
-        assert self._operation is not None
-        operation, self._operation = self._operation, None
-        self._answer(operation.finish(), self._context_id)
+        return fragment
 
 
 def _unexpected(rule: str) -> ProtocolViolation:

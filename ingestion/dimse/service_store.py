@@ -11,7 +11,16 @@ import structlog
 
 from ingestion.dicom.statuses import c_store_status
 from ingestion.dimse.commands import Request, Status, encode_response
-from ingestion.dimse.operations import Conversation, Tally
+from ingestion.dimse.negotiation import AnsweredContext
+from ingestion.dimse.operations import (
+    AnsweredOperation,
+    Conversation,
+    Desk,
+    Link,
+    Message,
+    Operation,
+    Tally,
+)
 from ingestion.errors import IngestionError, MalformedDataSet
 
 log = structlog.get_logger(__name__)
@@ -43,6 +52,19 @@ class Incoming(Protocol):
 TakeCustody = Callable[[Arrival], Incoming]
 
 
+def begin_store(request: Request, context: AnsweredContext, desk: Desk) -> Operation:
+    """Take one object; refuses one of another SOP Class than the context's. Raises nothing."""
+    if request.sop_class_uid != context.abstract_syntax:
+        return AnsweredOperation(request, Status.SOP_CLASS_NOT_SUPPORTED)
+    arrival = Arrival(
+        conversation=desk.conversation,
+        sop_class_uid=request.sop_class_uid,
+        sop_instance_uid=request.sop_instance_uid,
+        transfer_syntax_uid=context.transfer_syntax,
+    )
+    return StoreOperation(request, arrival, take_custody=desk.take_custody, tally=desk.tally)
+
+
 class StoreOperation:
     """One C-STORE: spools the data set as it arrives, answers when it is durable."""
 
@@ -71,8 +93,17 @@ class StoreOperation:
         except IngestionError as error:
             self._fail(error)
 
-    def finish(self) -> bytes:
+    def answers(self, _link: Link) -> tuple[Message]:
         """C-STORE-RSP: success only for what is durable and receipted."""
+        return (Message(self._finish()),)
+
+    def discard(self) -> None:
+        """Remove what was spooled."""
+        if self._incoming is not None:
+            self._incoming.discard()
+            self._incoming = None
+
+    def _finish(self) -> bytes:
         if self._incoming is not None:
             try:
                 self._incoming.keep()
@@ -85,12 +116,6 @@ class StoreOperation:
         self._tally.instances_stored += 1
         self._tally.bytes_stored += self._size_bytes
         return encode_response(self._request, Status.SUCCESS)
-
-    def discard(self) -> None:
-        """Remove what was spooled."""
-        if self._incoming is not None:
-            self._incoming.discard()
-            self._incoming = None
 
     def _fail(self, error: IngestionError) -> None:
         self._failure = error

@@ -1,34 +1,38 @@
-"""Which operation serves which request, by command field and presentation context.
+"""Which operation serves which request, by command field and the service of its context.
 
-Source: PS3.4 Annex A (Verification) and B (Storage), PS3.7 Annex C (statuses).
+Source: PS3.7 Table E.1-1 (command fields), Annex C (statuses); PS3.4 for each service.
 """
 
 from ingestion.dimse.commands import CommandField, Request, Status
-from ingestion.dimse.negotiation import VERIFICATION_SOP_CLASS_UID, AnsweredContext
-from ingestion.dimse.operations import AnsweredOperation, Conversation, Operation, Tally
-from ingestion.dimse.service_store import Arrival, StoreOperation, TakeCustody
+from ingestion.dimse.negotiation import AnsweredContext
+from ingestion.dimse.operations import AnsweredOperation, Begin, Desk, Operation
+from ingestion.dimse.service_store import begin_store
+from ingestion.dimse.supported_services import Service
 
 
-def begin_operation(
-    request: Request,
-    context: AnsweredContext,
-    *,
-    conversation: Conversation,
-    take_custody: TakeCustody,
-    tally: Tally,
-) -> Operation:
+def begin_echo(request: Request, _context: AnsweredContext, _desk: Desk) -> Operation:
+    """Verification (PS3.4 Annex A)."""
+    return AnsweredOperation(request, Status.SUCCESS)
+
+
+_BEGIN: dict[tuple[int, Service | None], Begin] = {
+    (CommandField.C_ECHO_RQ, Service.VERIFICATION): begin_echo,
+    (CommandField.C_STORE_RQ, Service.STORE): begin_store,
+}
+_NAMES = {
+    field.value: field.name.removesuffix("_RQ").replace("_", "-")
+    for field in CommandField
+    if field.name.endswith("_RQ")
+}
+# Requests of a SCP to its SCU; all others are those of a SCU.
+_OF_SCP = frozenset({CommandField.N_EVENT_REPORT_RQ})
+
+
+def begin_operation(request: Request, context: AnsweredContext, desk: Desk) -> Operation:
     """The operation for a request; one that refuses where there is none. Raises nothing."""
-    is_verification = context.abstract_syntax == VERIFICATION_SOP_CLASS_UID
-    if request.command_field == CommandField.C_ECHO_RQ and is_verification:
-        return AnsweredOperation(request, Status.SUCCESS)
-    if request.command_field != CommandField.C_STORE_RQ or is_verification:
+    desk.tally.operations[_NAMES.get(request.command_field, "unknown")] += 1
+    begin = _BEGIN.get((request.command_field, context.service))
+    has_role = context.peer_is_scu or request.command_field in _OF_SCP
+    if begin is None or not has_role:
         return AnsweredOperation(request, Status.UNRECOGNIZED_OPERATION)
-    if request.sop_class_uid != context.abstract_syntax:
-        return AnsweredOperation(request, Status.SOP_CLASS_NOT_SUPPORTED)
-    arrival = Arrival(
-        conversation=conversation,
-        sop_class_uid=request.sop_class_uid,
-        sop_instance_uid=request.sop_instance_uid,
-        transfer_syntax_uid=context.transfer_syntax,
-    )
-    return StoreOperation(request, arrival, take_custody=take_custody, tally=tally)
+    return begin(request, context, desk)

@@ -9,8 +9,10 @@ Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 import contextlib
 import socket
 import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 from pydicom.uid import UID
@@ -27,6 +29,7 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 from ingestion.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from ingestion.dimse.association import House
 from ingestion.dimse.association_end import AssociationEnding, Outcome, parties_of, report_end
+from ingestion.dimse.association_policy import Rules
 from ingestion.dimse.association_request import (
     ASSOCIATE_RQ_BYTES_MAX,
     AssociationRequest,
@@ -34,9 +37,10 @@ from ingestion.dimse.association_request import (
 )
 from ingestion.dimse.commands import Request
 from ingestion.dimse.data_path import prepare_connection
-from ingestion.dimse.negotiation import AnsweredContext, ContextResult, negotiate
-from ingestion.dimse.operations import Conversation, Tally
+from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted, negotiate
+from ingestion.dimse.operations import Conversation, Desk, Message, Tally
 from ingestion.dimse.services import begin_operation
+from ingestion.dimse.supported_services import Service
 from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
@@ -62,6 +66,10 @@ _COMMAND_FIELDS = {
 }
 
 
+# pynetdicom tells these apart by what it finds of the transfer syntaxes.
+_ANSWERED_BY_SYNTAX = {ContextResult.ACCEPTANCE, ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED}
+
+
 class StockAssociation:
     """An accepted connection that pynetdicom serves. The same promises as `Association`."""
 
@@ -81,6 +89,7 @@ class StockAssociation:
         self._request: AssociationRequest | None = None
         self._contexts: tuple[AnsweredContext, ...] = ()
         self._storage_space: StorageSpace | None = None
+        self._user_identity = ""
         self._refusal = ""
         self._has_begun = False
         self._tally = Tally()
@@ -123,6 +132,7 @@ class StockAssociation:
             tally=self._tally,
             contexts=self._contexts,
             storage_space=self._storage_space,
+            user_identity=self._user_identity,
         )
         report_end(ending, self._house.record)
 
@@ -130,7 +140,8 @@ class StockAssociation:
         """Wait for the first byte ourselves: pynetdicom does not notice that a peer left."""
         try:
             prepare_connection(self._connection, timeout_seconds=self._house.artim_timeout_seconds)
-            if not self._connection.recv(1, socket.MSG_PEEK):
+            # Of the base class: with TLS it peeks at what is still encrypted, which will do.
+            if not socket.socket.recv(self._connection, 1, socket.MSG_PEEK):
                 return Outcome.PROBED
         except OSError:
             return Outcome.PROBED
@@ -146,6 +157,7 @@ class StockAssociation:
             if self._turned_away is not None:
                 raise Refusal(self._turned_away, "limit of associations reached")
             entity = self._house.admit(request, self._peer_address)
+            identity = self._house.check_identity(request, entity, self._peer_address)
         except Refusal as refusal:
             self._refusal = f"{refusal.rejection.name}: {refusal}"
             event.assoc.is_rejected = True
@@ -153,18 +165,29 @@ class StockAssociation:
             event.assoc.kill()
             return
         self._storage_space = entity.storage_space
-        self._contexts = answered = negotiate(request, self._house.openness)
+        if identity is not None:
+            self._user_identity = identity
+            self._reactor.bind(evt.EVT_USER_ID, _confirm_identity)
+        self._contexts = answered = negotiate(
+            request, self._house.openness, _for_storage_alone(entity.rules)
+        )
         event.assoc.acceptor.supported_contexts = _supported(answered)
+        conversation = Conversation(
+            association_id=self._association_id,
+            calling_ae_title=request.calling_ae_title,
+            called_ae_title=request.called_ae_title,
+            peer_address=self._peer_address,
+            storage_space=entity.storage_space,
+            user_identity=self._user_identity,
+        )
         self._reactor.serve_with(
-            house=self._house,
-            tally=self._tally,
-            conversation=Conversation(
-                association_id=self._association_id,
-                calling_ae_title=request.calling_ae_title,
-                called_ae_title=request.called_ae_title,
-                peer_address=self._peer_address,
-                storage_space=entity.storage_space,
+            Desk(
+                conversation,
+                self._tally,
+                take_custody=self._house.take_custody,
+                identifier_bytes_max=self._house.identifier_bytes_max,
             ),
+            contexts=accepted(answered),
         )
 
     def _outcome(self) -> Outcome:
@@ -181,11 +204,10 @@ class StockAssociation:
 class _Reactor(Reactor):
     """Serves requests by our operations, where pynetdicom aborts for what it does not know."""
 
-    def serve_with(self, *, house: House, conversation: Conversation, tally: Tally) -> None:
+    def serve_with(self, desk: Desk, *, contexts: Mapping[int, AnsweredContext]) -> None:
         """What requests are served with; set once, when the association is admitted."""
-        self._house = house
-        self._conversation = conversation
-        self._tally = tally
+        self._desk = desk
+        self._contexts = contexts
 
     def has_sent_abort(self) -> bool:
         """Whether the association ended by an A-ABORT of ours."""
@@ -197,21 +219,24 @@ class _Reactor(Reactor):
             self.abort()
             return
         data_set = _data_set(msg)
-        operation = begin_operation(
-            _as_service_request(msg, has_data_set=bool(data_set)),
-            AnsweredContext(
-                context_id,
-                abstract_syntax=str(context.abstract_syntax),
-                transfer_syntax=str(context.transfer_syntax[0]),
-                result=ContextResult.ACCEPTANCE,
-            ),
-            conversation=self._conversation,
-            take_custody=self._house.take_custody,
-            tally=self._tally,
+        # pynetdicom may have chosen another of the transfer syntaxes that we allow.
+        answered = replace(
+            self._contexts[context_id], transfer_syntax=str(context.transfer_syntax[0])
         )
-        operation.write(data_set)
+        request = _as_service_request(msg, has_data_set=bool(data_set))
+        operation = begin_operation(request, answered, self._desk)
+        try:
+            operation.write(data_set)
+            link = _ResponsesOnly(self._contexts, lambda message: self._send(message, context_id))
+            for message in operation.answers(link):
+                link.send(message)
+        finally:
+            operation.discard()
+
+    def _send(self, message: Message, context_id: int) -> None:
+        assert message.data_set == (), "no response of these services has a data set"
         for control, fragment in command_fragments(
-            operation.finish(), self.requestor.maximum_length or 0
+            message.command_set, self.requestor.maximum_length or 0
         ):
             primitive = P_DATA()
             # A list, though annotated as a tuple: pynetdicom's own setter insists on it.
@@ -219,6 +244,22 @@ class _Reactor(Reactor):
                 [context_id, bytes([control]) + fragment]  # type: ignore[list-item]
             ]
             self.dul.send_pdu(primitive)
+
+
+@dataclass(frozen=True, slots=True)
+class _ResponsesOnly:
+    """The link of operations that only answer, as those of Verification and Storage do."""
+
+    contexts: Mapping[int, AnsweredContext]
+    send: Callable[[Message], None]
+
+    def receive_response(self) -> NoReturn:
+        """Nothing was asked of the peer."""
+        raise AssertionError("the stock data path sends no requests")
+
+    def is_cancelled(self) -> bool:
+        """These services know no C-CANCEL."""
+        return False
 
 
 class _Messages(DIMSEServiceProvider):
@@ -288,9 +329,8 @@ def _supported(answered: tuple[AnsweredContext, ...]) -> list[PresentationContex
     """
     chosen: dict[str, list[str]] = {}
     for context in answered:
-        if context.result is ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
-            continue
-        chosen.setdefault(context.abstract_syntax, []).append(context.transfer_syntax)
+        if context.result in _ANSWERED_BY_SYNTAX:
+            chosen.setdefault(context.abstract_syntax, []).append(context.transfer_syntax)
     return [build_context(abstract, syntaxes) for abstract, syntaxes in chosen.items()]
 
 
@@ -312,6 +352,16 @@ def _data_set(msg: DIMSEPrimitive) -> memoryview:
     if isinstance(msg, C_STORE) and msg.DataSet is not None:
         return memoryview(msg.DataSet.getvalue())
     return memoryview(b"")
+
+
+def _for_storage_alone(rules: Rules) -> Rules:
+    """The rules without the services that have our own data path alone."""
+    may_store = rules.services is None or Service.STORE in rules.services
+    return replace(rules, services=frozenset({Service.STORE} if may_store else ()))
+
+
+def _confirm_identity(_event: evt.Event) -> tuple[bool, bytes | None]:
+    return True, None
 
 
 def _one_operation_at_a_time(_event: evt.Event) -> tuple[int, int]:

@@ -33,9 +33,11 @@ class Rejection(enum.Enum):
     """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
     NOT_ACCEPTING = (2, 1, 1)
+    NO_REASON_GIVEN = (1, 1, 1)
     APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
     CALLING_AE_NOT_RECOGNIZED = (1, 1, 3)
     CALLED_AE_NOT_RECOGNIZED = (1, 1, 7)
+    IDENTITY_NOT_ACCEPTED = (1, 2, 1)  # PS3.7 D.3.3.7: by the ACSE, no reason given
     PROTOCOL_VERSION_NOT_SUPPORTED = (1, 2, 2)
     TEMPORARY_CONGESTION = (2, 3, 1)
     LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
@@ -85,7 +87,7 @@ class PeerSilent(AssociationEnded):
 
 
 class ReleasedByPeer(AssociationEnded):
-    """The peer released the association that we asked for, before we were done."""
+    """The peer released the association; where we still had something to say, too early."""
 
     code = "released-by-peer"
 
@@ -122,6 +124,13 @@ class ProtocolViolation(AssociationEnded):
     def __init__(self, abort: Abort, rule: str) -> None:
         super().__init__(rule)
         self.abort = abort
+
+
+def unexpected_pdu(pdu_type: int) -> ProtocolViolation:
+    """PS3.8 Table 9-26: a PDU unknown, or known and out of place."""
+    if pdu_type in set(PduType):
+        return ProtocolViolation(Abort.UNEXPECTED_PDU, "PDU where it may not be")
+    return ProtocolViolation(Abort.UNRECOGNIZED_PDU, "bytes that are no DICOM PDU")
 
 
 def encode_rejection(rejection: Rejection) -> bytes:
@@ -162,7 +171,8 @@ def command_fragments(command_set: bytes, pdu_bytes_max: int) -> Iterator[tuple[
     """
     room = len(command_set)
     if pdu_bytes_max:
-        room = max(1, min(room, pdu_bytes_max - PDV_HEADER_BYTES))
+        # PS3.8 9.3.5.1: fragments have an even length; one byte where nothing else fits.
+        room = max(1, min(room, (pdu_bytes_max - PDV_HEADER_BYTES) & ~1))
     for start in range(0, len(command_set), room):
         is_last = start + room >= len(command_set)
         yield _COMMAND | (_LAST if is_last else 0), command_set[start : start + room]

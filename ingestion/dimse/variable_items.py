@@ -1,4 +1,4 @@
-"""Cuts the variable items of A-ASSOCIATE PDUs apart.
+"""Cuts the variable items of A-ASSOCIATE PDUs apart, and writes them.
 
 Source: PS3.8 9.3.2 and 9.3.3 (items), Annex D and PS3.7 D.3.3 (user information).
 """
@@ -22,10 +22,13 @@ class ItemType(enum.IntEnum):
     TRANSFER_SYNTAX = 0x40
     USER_INFORMATION = 0x50
     MAXIMUM_LENGTH = 0x51
+    IMPLEMENTATION_CLASS_UID = 0x52
     ASYNCHRONOUS_OPERATIONS_WINDOW = 0x53
     ROLE_SELECTION = 0x54
     IMPLEMENTATION_VERSION_NAME = 0x55
     EXTENDED_NEGOTIATION = 0x56
+    USER_IDENTITY = 0x58
+    USER_IDENTITY_RESPONSE = 0x59
 
 
 def items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
@@ -40,6 +43,11 @@ def items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
             raise malformed("item longer than what holds it")
         yield kind, encoded[offset : offset + length]
         offset += length
+
+
+def item(kind: int, value: bytes) -> bytes:
+    """An item with its header."""
+    return _ITEM.pack(kind, len(value)) + value
 
 
 def first(found: Iterable[tuple[int, bytes]], wanted: int) -> bytes:

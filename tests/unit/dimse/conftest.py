@@ -12,7 +12,7 @@ from ingestion.dimse.admission import Admission
 from ingestion.dimse.association import Association, House
 from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
 from ingestion.dimse.entity_cache import EntityCache
-from ingestion.dimse.negotiation import Openness
+from ingestion.dimse.supported_services import Openness
 from ingestion.dimse.stock_path import StockAssociation
 from ingestion.models import StorageSpace
 from tests.scripted_peer import ScriptedPeer

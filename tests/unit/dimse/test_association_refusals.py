@@ -169,7 +169,7 @@ def test_refused_connection_is_closed(connect: Connect) -> None:
 
 def test_only_what_is_supported_is_accepted(connect: Connect) -> None:
     contexts = [
-        (1, "1.2.840.10008.5.1.4.1.2.2.1", ["1.2.840.10008.1.2"]),  # C-FIND
+        (1, "1.2.840.10008.5.1.4.31", ["1.2.840.10008.1.2"]),  # Modality Worklist
         (3, CT_IMAGE_STORAGE, ["1.2.3.4", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1"]),
         (5, CT_IMAGE_STORAGE, ["1.2.3.4"]),
         (7, "1.2.3.4.5", ["1.2.840.10008.1.2"]),
@@ -199,7 +199,7 @@ def accepted_items(body: bytes) -> list[bytes]:
 
 def test_extended_negotiation_and_identity_are_not_held_against_a_peer(connect: Connect) -> None:
     window = item(0x53, bytes(4))
-    role = item(0x54, struct.pack(">H", 25) + CT_IMAGE_STORAGE.encode() + bytes([0, 1]))
+    role = item(0x54, struct.pack(">H", 25) + CT_IMAGE_STORAGE.encode() + bytes([1, 1]))
     extended = item(0x56, struct.pack(">H", 25) + CT_IMAGE_STORAGE.encode() + bytes(6))
     identity = item(0x58, bytes([1, 1]) + struct.pack(">H", 3) + b"Joe" + struct.pack(">H", 0))
     peer = connect()

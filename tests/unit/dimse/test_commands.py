@@ -44,6 +44,7 @@ def test_c_store_rq_of_pynetdicom_is_understood(
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid,
         has_data_set=True,
+        priority=2,
     )
 
 

@@ -3,14 +3,15 @@
 import pytest
 from pynetdicom.pdu import A_ASSOCIATE_AC
 
+from ingestion.dimse.association_policy import EVERYTHING, Rules
 from ingestion.dimse.association_request import AssociationRequest, ProposedContext
 from ingestion.dimse.negotiation import (
-    Openness,
     accepted,
     encode_acceptance,
-    is_supported_sop_class,
     negotiate,
+    negotiate_extensions,
 )
+from ingestion.dimse.supported_services import Openness, Service, service_of
 
 # PS3.4 Table B.5-1, some of every kind; PS3.6 Table A-1 for the others.
 STORAGE = [
@@ -22,13 +23,24 @@ STORAGE = [
     "1.2.840.10008.5.1.4.1.1.481.5",  # RT Plan
     "1.2.840.10008.5.1.4.34.7",  # RT Beams Delivery Instruction
 ]
+# PS3.4 Tables A.4-1, C.6.1.3-1, C.6.2.3-1, C.6.3.3-1, F.7.1-1, J.3.6, R.3.
+OURS = {
+    "1.2.840.10008.1.1": "verification",
+    "1.2.840.10008.5.1.4.1.2.1.1": "find",
+    "1.2.840.10008.5.1.4.1.2.1.2": "move",
+    "1.2.840.10008.5.1.4.1.2.1.3": "get",
+    "1.2.840.10008.5.1.4.1.2.2.1": "find",
+    "1.2.840.10008.5.1.4.1.2.2.2": "move",
+    "1.2.840.10008.5.1.4.1.2.2.3": "get",
+    "1.2.840.10008.5.1.4.1.2.3.1": "find",
+    "1.2.840.10008.5.1.4.1.2.3.2": "move",
+    "1.2.840.10008.5.1.4.1.2.3.3": "get",
+    "1.2.840.10008.1.20.1": "commitment",
+    "1.2.840.10008.3.1.2.3.3": "procedure_step",
+    "1.2.840.10008.5.1.4.33": "availability",
+}
 OTHER_SERVICES = [
-    "1.2.840.10008.5.1.4.1.2.1.1",  # Patient Root FIND
-    "1.2.840.10008.5.1.4.1.2.2.2",  # Study Root MOVE
-    "1.2.840.10008.5.1.4.1.2.2.3",  # Study Root GET
     "1.2.840.10008.5.1.4.31",  # Modality Worklist
-    "1.2.840.10008.1.20.1",  # Storage Commitment
-    "1.2.840.10008.3.1.2.3.3",  # Modality Performed Procedure Step
     "1.2.840.10008.5.1.1.9",  # Basic Grayscale Print Management
     "1.2.840.10008.5.1.4.1.1.201.6",  # Repository Query, below the storage root
 ]
@@ -44,22 +56,45 @@ def request(*contexts: ProposedContext, is_asynchronous: bool = False) -> Associ
     )
 
 
-@pytest.mark.parametrize("uid", [*STORAGE, "1.2.840.10008.1.1"])
+def decoded_acceptance(
+    asked: AssociationRequest, rules: Rules = EVERYTHING, *, confirms_identity: bool = False
+) -> A_ASSOCIATE_AC:
+    """Our answer as pynetdicom reads it."""
+    contexts = negotiate(asked, Openness.KNOWN, rules)
+    encoded = encode_acceptance(
+        asked,
+        contexts,
+        pdu_bytes_max=4096,
+        extended=negotiate_extensions(asked, accepted(contexts)),
+        confirms_identity=confirms_identity,
+    )
+    pdu = A_ASSOCIATE_AC()
+    pdu.decode(encoded)
+    return pdu
+
+
+@pytest.mark.parametrize("uid", STORAGE)
 @pytest.mark.parametrize("openness", Openness)
-def test_storage_and_verification_are_always_supported(uid: str, openness: Openness) -> None:
-    assert is_supported_sop_class(uid, openness)
+def test_storage_is_always_supported(uid: str, openness: Openness) -> None:
+    assert service_of(uid, openness) is Service.STORE
+
+
+@pytest.mark.parametrize("uid", OURS)
+@pytest.mark.parametrize("openness", Openness)
+def test_our_services_are_told_apart(uid: str, openness: Openness) -> None:
+    assert service_of(uid, openness) == OURS[uid]
 
 
 @pytest.mark.parametrize("uid", [*OTHER_SERVICES, "", "no uid", "1..2"])
 @pytest.mark.parametrize("openness", Openness)
 def test_other_services_never_are(uid: str, openness: Openness) -> None:
-    assert not is_supported_sop_class(uid, openness)
+    assert service_of(uid, openness) is None
 
 
 @pytest.mark.parametrize("uid", PRIVATE_OR_RETIRED)
 def test_private_and_retired_classes_need_the_option(uid: str) -> None:
-    assert is_supported_sop_class(uid, Openness.ANY)
-    assert not is_supported_sop_class(uid, Openness.KNOWN)
+    assert service_of(uid, Openness.ANY) is Service.STORE
+    assert service_of(uid, Openness.KNOWN) is None
 
 
 @pytest.mark.parametrize(
@@ -91,9 +126,7 @@ def test_acceptance_is_read_by_pynetdicom_as_meant() -> None:
         ProposedContext(255, STORAGE[0], ("not a uid" * 20,)),
         is_asynchronous=True,
     )
-    encoded = encode_acceptance(asked, negotiate(asked, Openness.KNOWN), pdu_bytes_max=4096)
-    pdu = A_ASSOCIATE_AC()
-    pdu.decode(encoded)
+    pdu = decoded_acceptance(asked)
     assert [(c.presentation_context_id, c.result) for c in pdu.presentation_context] == [
         (1, 0),
         (3, 3),
@@ -111,7 +144,6 @@ def test_acceptance_is_read_by_pynetdicom_as_meant() -> None:
 
 def test_window_is_not_mentioned_to_a_peer_that_did_not_ask() -> None:
     asked = request(ProposedContext(1, STORAGE[0], ("1.2.840.10008.1.2",)))
-    pdu = A_ASSOCIATE_AC()
-    pdu.decode(encode_acceptance(asked, negotiate(asked, Openness.KNOWN), pdu_bytes_max=4096))
+    pdu = decoded_acceptance(asked)
     assert pdu.user_information is not None
     assert pdu.user_information.async_ops_window is None

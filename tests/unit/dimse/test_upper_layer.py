@@ -16,10 +16,12 @@ from ingestion.dimse.upper_layer import (
 # PS3.8 Table 9-21: result, source, reason.
 REJECTIONS = {
     Rejection.NOT_ACCEPTING: "02 01 01",
+    Rejection.NO_REASON_GIVEN: "01 01 01",
     Rejection.APPLICATION_CONTEXT_NOT_SUPPORTED: "01 01 02",
     Rejection.CALLING_AE_NOT_RECOGNIZED: "01 01 03",
     Rejection.CALLED_AE_NOT_RECOGNIZED: "01 01 07",
     Rejection.PROTOCOL_VERSION_NOT_SUPPORTED: "01 02 02",
+    Rejection.IDENTITY_NOT_ACCEPTED: "01 02 01",
     Rejection.TEMPORARY_CONGESTION: "02 03 01",
     Rejection.LOCAL_LIMIT_EXCEEDED: "02 03 02",
 }

@@ -1,0 +1,324 @@
+"""An association that we asked for: messages out and in, until it is released or aborted.
+
+Source: PS3.8 7.2 to 7.4, 9.2 (state machine, states 6, 7, 9, 11 and 13); PS3.7 9.1.1 (C-STORE),
+9.1.5 (C-ECHO), Annex F (fragments).
+"""
+
+import contextlib
+import select
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from ingestion.dimse.association_acceptance import Acceptance, abort_of_peer
+from ingestion.dimse.commands import (
+    CommandField,
+    Request,
+    Response,
+    encode_request,
+)
+from ingestion.dimse.data_path import Fragment, PduReader, send
+from ingestion.dimse.messages import MessageReader
+from ingestion.dimse.negotiation import AnsweredContext
+from ingestion.dimse.outgoing_data_sets import OutgoingInstance, Pieces, opened_data_set
+from ingestion.dimse.sending import MessageWriter
+from ingestion.dimse.supported_services import VERIFICATION_SOP_CLASS_UID
+from ingestion.dimse.upper_layer import (
+    Abort,
+    AssociationEnded,
+    MessageCutOff,
+    PduType,
+    PeerVanished,
+    ProtocolViolation,
+    ReleasedByPeer,
+    encode_abort,
+    encode_release_request,
+    encode_release_response,
+    unexpected_pdu,
+)
+
+_SHORT_PDU_BYTES = 4  # A-RELEASE-RQ, A-RELEASE-RP, A-ABORT (PS3.8 9.3.6 to 9.3.8)
+_GOODBYE_SECONDS = 1.0  # for a peer to read our A-ABORT and close
+_LAST_WORDS_SECONDS = 0.2  # for an A-ABORT that came before the connection broke
+_RELEASE_SECONDS_MAX = 5.0
+_MESSAGE_ID_MAX = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveLimits:
+    """What a peer may send us: bytes of a PDU, and of the data set of one message."""
+
+    pdu_bytes_max: int = 128 * 1024
+    data_set_bytes_max: int = 1024 * 1024
+
+
+RECEIVE_LIMITS = ReceiveLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the peer; the data set is empty when it has none."""
+
+    context_id: int
+    command: Request | Response
+    data_set: bytes
+
+
+class RequestedAssociation:
+    """An established association; of one thread at a time. Made by `requesting.associate`.
+
+    Every method but `release` and `abort` may raise `AssociationEnded` in its kinds: then the
+    peer was told, if that could be, and the connection is closed.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        reader: PduReader,
+        *,
+        acceptance: Acceptance,
+        limits: ReceiveLimits,
+        response_timeout_seconds: float,
+    ) -> None:
+        self.acceptance = acceptance
+        self._connection = connection
+        self._reader = reader
+        self._limits = limits
+        self._timeout_seconds = response_timeout_seconds
+        self._writer = MessageWriter(connection, pdu_bytes_max=acceptance.pdu_bytes_max)
+        self._incoming = self._fragments()
+        self._messages = MessageReader(self._incoming, acceptance.contexts)
+        self._message_id = 0
+        self._is_releasing = False
+        self.is_open = True
+
+    @property
+    def contexts(self) -> Mapping[int, AnsweredContext]:
+        """The accepted presentation contexts by their ID."""
+        return self.acceptance.contexts
+
+    @property
+    def bytes_sent(self) -> int:
+        """Of data sets."""
+        return self._writer.bytes_sent
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Release after success, abort after any error."""
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    def context_for(
+        self, abstract_syntax: str, transfer_syntax: str = ""
+    ) -> AnsweredContext | None:
+        """The first accepted context of these, of any transfer syntax if none is given."""
+        return next(
+            (
+                context
+                for context in self.contexts.values()
+                if context.abstract_syntax == abstract_syntax
+                and transfer_syntax in {"", context.transfer_syntax}
+            ),
+            None,
+        )
+
+    def next_message_id(self) -> int:
+        """A message ID that is not in use: 1 to 65535, then from 1 again."""
+        self._message_id = self._message_id % _MESSAGE_ID_MAX + 1
+        return self._message_id
+
+    def echo(self) -> Response:
+        """Ask whether the peer is there. It must have accepted Verification."""
+        context = self.context_for(VERIFICATION_SOP_CLASS_UID)
+        assert context is not None, "whoever echoes looks for the context first"
+        message_id = self.next_message_id()
+        command = encode_request(
+            CommandField.C_ECHO_RQ,
+            message_id=message_id,
+            sop_class_uid=VERIFICATION_SOP_CLASS_UID,
+        )
+        self.send(command, context_id=context.context_id)
+        return self.receive_response(message_id).command
+
+    def store(
+        self,
+        instance: OutgoingInstance,
+        *,
+        context_id: int,
+        priority: int = 0,
+        move_originator: tuple[str, int] | None = None,
+    ) -> Response:
+        """Send an instance as it is, and wait for what the peer says to it.
+
+        The context must be of its SOP Class and transfer syntax. Raises `ObjectMissing` and
+        others of the object store when nothing was sent yet; the association then goes on.
+        """
+        message_id = self.next_message_id()
+        command = encode_request(
+            CommandField.C_STORE_RQ,
+            message_id=message_id,
+            sop_class_uid=instance.sop_class_uid,
+            sop_instance_uid=instance.sop_instance_uid,
+            has_data_set=True,
+            priority=priority,
+            move_originator=move_originator,
+        )
+        with opened_data_set(instance) as data_set:
+            self.send(command, context_id=context_id, data_set=data_set)
+        return self.receive_response(message_id).command
+
+    def send(self, command_set: bytes, *, context_id: int, data_set: Pieces = ()) -> None:
+        """Send a message; see `MessageWriter.send` for the errors of a data set."""
+        try:
+            self._writer.send(command_set, context_id=context_id, data_set=data_set)
+        except (MessageCutOff, ProtocolViolation):  # between two PDUs, so the peer can be told
+            self._say_goodbye(Abort.BY_SERVICE_USER)
+            raise
+        except PeerVanished as end:
+            self._hear_last_words(end)
+            raise
+        except AssociationEnded:
+            self._close()
+            raise
+
+    def receive(self) -> Received:
+        """The next message of the peer, which must be there in time."""
+        try:
+            self._reader.limit_time(self._timeout_seconds)
+            return self._receive()
+        except ProtocolViolation as violation:
+            self._say_goodbye(violation.abort)
+            raise
+        except AssociationEnded:
+            self._say_goodbye(Abort.NOT_SPECIFIED)
+            raise
+
+    def receive_response(self, message_id: int) -> "ReceivedResponse":
+        """The next message, which must answer this one."""
+        received = self.receive()
+        command = received.command
+        if isinstance(command, Response) and command.message_id == message_id:
+            return ReceivedResponse(command, received.data_set)
+        self._say_goodbye(Abort.BY_SERVICE_USER)
+        raise ProtocolViolation(Abort.BY_SERVICE_USER, "a message that is not the answer due")
+
+    def is_idle(self) -> bool:
+        """Whether it is open and the peer has sent nothing, neither an end nor anything else."""
+        if not self.is_open:
+            return False
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return not poll.poll(0)
+
+    def release(self) -> None:
+        """End it in order; whether the peer hears that or not, it is over."""
+        if not self.is_open:
+            return
+        self._is_releasing = True
+        with contextlib.suppress(AssociationEnded):
+            send(self._connection, encode_release_request())
+            self._reader.limit_time(min(self._timeout_seconds, _RELEASE_SECONDS_MAX))
+            for _ in self._incoming:
+                pass  # what comes before the A-RELEASE-RP is of no use any more
+        self._close()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self.is_open:
+            self._say_goodbye(Abort.BY_SERVICE_USER)
+
+    def stop(self) -> None:
+        """End it at its next wait for the peer. The only method for other threads."""
+        self._reader.stop_reading()
+
+    def _receive(self) -> Received:
+        command, context_id = self._messages.read_command()
+        data_set = bytearray()
+
+        def write(view: memoryview) -> None:
+            if len(data_set) + len(view) > self._limits.data_set_bytes_max:
+                raise ProtocolViolation(Abort.BY_SERVICE_USER, "data set above its limit")
+            data_set.extend(view)
+
+        if command.has_data_set:
+            self._messages.read_data_set(context_id, write)
+        return Received(context_id, command, bytes(data_set))
+
+    def _fragments(self) -> Iterator[Fragment]:
+        """Everything the peer sends as data, until an A-RELEASE-RP that we wait for."""
+        while True:
+            pdu_type, length = self._reader.read_header()
+            if pdu_type == PduType.P_DATA_TF:
+                if length > self._limits.pdu_bytes_max:
+                    raise ProtocolViolation(
+                        Abort.INVALID_PDU_PARAMETER, "PDU above the maximum length"
+                    )
+                yield from self._reader.fragments(length)
+            elif length != _SHORT_PDU_BYTES:
+                raise unexpected_pdu(pdu_type)
+            elif self._is_release_response(pdu_type, self._reader.read_body(length)):
+                return
+
+    def _is_release_response(self, pdu_type: int, body: bytes) -> bool:
+        """False when the association goes on (PS3.8 9.2, AR-8 and AR-9: both release)."""
+        if pdu_type == PduType.A_ABORT:
+            raise abort_of_peer(body)
+        if pdu_type == PduType.A_RELEASE_RQ:
+            send(self._connection, encode_release_response())
+            if not self._is_releasing:
+                raise ReleasedByPeer("the peer released the association before we were done")
+            return False
+        if pdu_type == PduType.A_RELEASE_RP and self._is_releasing:
+            return True
+        raise unexpected_pdu(pdu_type)
+
+    def _hear_last_words(self, end: PeerVanished) -> None:
+        """Raise what the peer said before it closed, if it said something."""
+        self._reader.limit_time(_LAST_WORDS_SECONDS)
+        try:
+            for _ in self._incoming:
+                pass
+        except PeerVanished:
+            return
+        except AssociationEnded as told:
+            raise told from end
+        finally:
+            self._close()
+
+    def _say_goodbye(self, abort: Abort) -> None:
+        self.is_open = False
+        say_goodbye(self._connection, self._reader, encode_abort(abort))
+
+    def _close(self) -> None:
+        self.is_open = False
+        self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedResponse:
+    """A response of the peer; the data set is empty when it has none."""
+
+    command: Response
+    data_set: bytes
+
+
+def say_goodbye(connection: socket.socket, reader: PduReader, last_pdu: bytes) -> None:
+    """Send the last PDU, let the peer read it (PS3.8 9.2, Sta13), and close."""
+    with contextlib.suppress(AssociationEnded, OSError):
+        connection.settimeout(_GOODBYE_SECONDS)
+        send(connection, last_pdu)
+        connection.shutdown(socket.SHUT_WR)
+        reader.limit_time(_GOODBYE_SECONDS)
+        reader.discard_until_closed()
+    connection.close()

@@ -28,7 +28,7 @@ def test_nothing_is_an_empty_list() -> None:
 
 def test_every_bad_line_is_named() -> None:
     with pytest.raises(InvalidDocument) as refusal:
-        read_uid_list(f"CT:{CT}\nCTImageStorage\n1.02.3\nMR:{MR}")
+        read_uid_list(f"CT:{CT}\nCTImageStorage\n1..3\nMR:{MR}")
     assert str(refusal.value) == "line 2 has no valid UID; line 3 has no valid UID"
 
 

@@ -33,6 +33,7 @@ _COMMAND_DATA_SET_TYPE = 0x0800
 _STATUS = 0x0900
 _OFFENDING_ELEMENT = 0x0901
 _ERROR_COMMENT = 0x0902
+_ERROR_ID = 0x0903
 _AFFECTED_SOP_INSTANCE_UID = 0x1000
 _REQUESTED_SOP_INSTANCE_UID = 0x1001
 _EVENT_TYPE_ID = 0x1002
@@ -187,6 +188,8 @@ def encode_response(  # noqa: PLR0913 - one for each element that a response may
     has_data_set: bool = False,
     sub_operations: SubOperations | None = None,
     offending_elements: Sequence[tuple[int, int]] = (),
+    error_id: int | None = None,
+    attribute_identifiers: Sequence[tuple[int, int]] = (),
     sop_instance_uid: str = "",
     event_type_id: int | None = None,
     action_type_id: int | None = None,
@@ -205,8 +208,12 @@ def encode_response(  # noqa: PLR0913 - one for each element that a response may
         _element(_STATUS, _US.pack(status)),
         _element(_OFFENDING_ELEMENT, b"".join(_TAG.pack(*tag) for tag in offending_elements)),
         _element(_ERROR_COMMENT, _padded(_comment(error_comment), b" ")),
+        _element(_ERROR_ID, _number(error_id)),
         _element(_AFFECTED_SOP_INSTANCE_UID, _padded(instance, b"\0")),
         _element(_EVENT_TYPE_ID, _number(event_type_id)),
+        _element(
+            _ATTRIBUTE_IDENTIFIER_LIST, b"".join(_TAG.pack(*tag) for tag in attribute_identifiers)
+        ),
         _element(_ACTION_TYPE_ID, _number(action_type_id)),
         _encoded_counts(sub_operations) if sub_operations else b"",
     )
@@ -287,16 +294,17 @@ def _response(command_field: int, elements: dict[int, bytes]) -> Response:
 
 
 def _elements(encoded: bytes | bytearray) -> dict[int, bytes]:
+    encoded = bytes(encoded)  # once, rather than for each value
     elements: dict[int, bytes] = {}
-    offset = 0
-    while offset < len(encoded):
-        if len(encoded) - offset < _ELEMENT.size:
+    offset, end = 0, len(encoded)
+    while offset < end:
+        if end - offset < _ELEMENT.size:
             raise ProtocolViolation(Abort.BY_SERVICE_USER, "command set ends inside an element")
         group, element, length = _ELEMENT.unpack_from(encoded, offset)
         offset += _ELEMENT.size
-        if group or length > len(encoded) - offset:
+        if group or length > end - offset:
             raise ProtocolViolation(Abort.BY_SERVICE_USER, "command set that cannot be read")
-        elements[element] = bytes(encoded[offset : offset + length])
+        elements[element] = encoded[offset : offset + length]
         offset += length
     return elements
 
@@ -309,18 +317,23 @@ def _required_number(elements: dict[int, bytes], element: int) -> int:
 
 
 def _optional_number(elements: dict[int, bytes], element: int) -> int | None:
-    value = elements.get(element, b"")
-    return int(_US.unpack(value)[0]) if len(value) == _US.size else None
+    value = elements.get(element)
+    if value is None or len(value) != _US.size:
+        return None
+    return int.from_bytes(value, "little")
 
 
-def _text(elements: dict[int, bytes], *candidates: int) -> str:
-    value = next((elements[element] for element in candidates if element in elements), b"")
+def _text(elements: dict[int, bytes], element: int, instead: int = 0) -> str:
+    """The text of an element, of another one if that is absent, else empty."""
+    value = elements.get(element) or (elements.get(instead) if instead else None)
+    if not value:
+        return ""
     return value.decode("ascii", errors="replace").strip("\0 ")[:64]
 
 
 def _tags(elements: dict[int, bytes], element: int) -> tuple[tuple[int, int], ...]:
-    value = elements.get(element, b"")
-    return tuple(_TAG.iter_unpack(value[: len(value) // _TAG.size * _TAG.size]))
+    value = elements.get(element)
+    return tuple(_TAG.iter_unpack(value[: len(value) & ~3])) if value else ()
 
 
 def _move_originator(elements: dict[int, bytes]) -> tuple[str, int] | None:

@@ -56,17 +56,21 @@ class PduReader:
         self._start = 0
         self._end = 0
         self._deadline = math.inf
+        self._silence_seconds = 0.0  # as the kernel knows it; 0 when that is not known
         self._is_stopping = False
         self.bytes_read = 0
 
     def limit_silence(self, seconds: float) -> None:
         """From now on the peer may be silent for so long."""
         self._deadline = math.inf
-        _set_receive_timeout(self._connection, seconds)
+        if seconds != self._silence_seconds:  # it may be called for every message
+            self._silence_seconds = seconds
+            _set_receive_timeout(self._connection, seconds)
 
     def limit_time(self, seconds: float) -> None:
         """From now on everything must have arrived within so long, however it trickles."""
         self._deadline = time.monotonic() + seconds
+        self._silence_seconds = 0.0
 
     def stop_reading(self) -> None:
         """End the reader at its next wait, now if it waits. For another thread to call."""
@@ -112,15 +116,22 @@ class PduReader:
                 if not left:
                     break
 
-    def has_input(self) -> bool:
-        """Whether something can be read now, be it that the peer left. Does not wait."""
+    def has_input(self, *, within_seconds: float = 0.0) -> bool:
+        """Whether something can be read by then, be it that the peer left."""
         if self._start < self._end:
             return True
         if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
             return True
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(within_seconds * 1000))
+
+    def upcoming_pdu_type(self, *, within_seconds: float) -> int | None:
+        """The type of the next PDU if it begins to arrive in time, else None; takes nothing."""
+        if not self.has_input(within_seconds=within_seconds):
+            return None
+        self._need(1)
+        return self._view[self._start]
 
     def discard_until_closed(self) -> None:
         """Read and forget until the peer closes or time is up (PS3.8 9.2, Sta13)."""

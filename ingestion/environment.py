@@ -97,6 +97,15 @@ class Limits(BaseSettings):
     association_records_max: int = Field(
         1_000_000, ge=1, description="Associations that the log keeps; the oldest go first."
     )
+    commitment_references_max: int = Field(
+        20_000, ge=1, le=24_000, description="Instances of one storage commitment request."
+    )
+    report_bytes_max: int = Field(
+        8 * MIB,
+        ge=64 * KIB,
+        le=16 * MIB,
+        description="Bytes of one storage commitment request, procedure step or notification.",
+    )
     registration_batch_max: int = Field(
         500,
         ge=1,

@@ -37,6 +37,7 @@ from ingestion.dimse.negotiation import (
     negotiate,
     negotiate_extensions,
 )
+from ingestion.dimse.notifications import Notifications
 from ingestion.dimse.operations import Conversation, Desk, Tally
 from ingestion.dimse.service_store import TakeCustody
 from ingestion.dimse.services import begin_operation
@@ -122,6 +123,7 @@ class Association:
         self._storage_space: StorageSpace | None = None
         self._user_identity = ""
         self._tally = Tally()
+        self._notifications = Notifications()
         self._reader = PduReader(connection)
 
     def run(self) -> None:
@@ -138,6 +140,7 @@ class Association:
         finally:
             self._connection.close()
             self._report(outcome, rule, started_at)
+            self._notifications.drop()
 
     def stop(self) -> None:
         """Abort the association at its next wait for the peer."""
@@ -225,6 +228,7 @@ class Association:
                 between_messages_seconds=house.network_timeout_seconds,
                 within_message_seconds=house.dimse_timeout_seconds or house.network_timeout_seconds,
             ),
+            notifications=self._notifications,
         )
 
     def _desk(

@@ -12,6 +12,7 @@ from ingestion.dimse.commands import CommandField, Request, Response
 from ingestion.dimse.data_path import Fragment, PduReader
 from ingestion.dimse.messages import MessageReader
 from ingestion.dimse.negotiation import AnsweredContext
+from ingestion.dimse.notifications import Notifications, Settle
 from ingestion.dimse.operations import Message
 from ingestion.dimse.sending import MessageWriter
 from ingestion.dimse.upper_layer import (
@@ -24,6 +25,8 @@ from ingestion.dimse.upper_layer import (
 )
 
 _SHORT_PDU_BYTES = 4  # A-RELEASE-RQ, A-ABORT (PS3.8 9.3.6, 9.3.8)
+# Peers that do not wait to be told release at once; they had rather not be told meanwhile.
+_LEAVING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,10 @@ class Channel:
         pdu_bytes_max: int,
         peer_pdu_bytes_max: int,
         patience: Patience,
+        notifications: Notifications,
     ) -> None:
         self.contexts = contexts
+        self.notifications = notifications
         self._reader = reader
         self._messages = MessageReader(_fragments(reader, pdu_bytes_max), contexts)
         self._writer = MessageWriter(connection, pdu_bytes_max=peer_pdu_bytes_max)
@@ -56,14 +61,18 @@ class Channel:
     def receive_request(self) -> tuple[Request, int]:
         """Wait for the next request; also tells the ID of its context.
 
-        Its data set, if it has one, must be read next.
+        Its data set, if it has one, must be read next. Answers to notifications are taken.
         """
-        self._reader.limit_silence(self._patience.between_messages_seconds)
-        command, context_id = self._messages.read_command()
-        self._reader.limit_silence(self._patience.within_message_seconds)
-        if isinstance(command, Response):
-            raise ProtocolViolation(Abort.BY_SERVICE_USER, "a response that answers no request")
-        return command, context_id
+        while True:
+            self._reader.limit_silence(self._patience.between_messages_seconds)
+            command, context_id = self._messages.read_command()
+            self._reader.limit_silence(self._patience.within_message_seconds)
+            if isinstance(command, Request):
+                return command, context_id
+            if command.has_data_set:
+                self.receive_data_set(context_id, lambda _view: None)
+            if not self.notifications.take(command):
+                raise ProtocolViolation(Abort.BY_SERVICE_USER, "a response that answers no request")
 
     def receive_next(self) -> Request | Response:
         """Wait for the next message while a request is being answered; its data set is let pass."""
@@ -79,6 +88,11 @@ class Channel:
     def has_input(self) -> bool:
         """Whether the peer said something or left. Does not wait."""
         return self._reader.has_input()
+
+    def is_left(self, *, within_seconds: float) -> bool:
+        """Whether the next that comes from the peer, if it comes by then, is its end."""
+        upcoming = self._reader.upcoming_pdu_type(within_seconds=within_seconds)
+        return upcoming not in {None, PduType.P_DATA_TF}
 
     def send(self, message: Message, *, context_id: int) -> None:
         """Send a message, in this context unless it names its own."""
@@ -111,17 +125,26 @@ class RequestLink:
         """Wait for a response; a C-CANCEL that comes before it is kept in mind."""
         while True:
             command = self._channel.receive_next()
-            if isinstance(command, Response):
+            if isinstance(command, Request):
+                self._take_cancel(command)
+            elif not self._channel.notifications.take(command):
                 return command
-            self._take_cancel(command)
+
+    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> bool:
+        """Send a request of ours that is answered later, unless the peer leaves."""
+        if self._channel.is_left(within_seconds=_LEAVING_SECONDS):
+            return False
+        self.send(message_of(self._channel.notifications.add(settle)))
+        return True
 
     def is_cancelled(self) -> bool:
         """Whether the request was cancelled, as far as that can be read already."""
         while not self._is_cancelled and self._channel.has_input():
             command = self._channel.receive_next()
-            if isinstance(command, Response):
+            if isinstance(command, Request):
+                self._take_cancel(command)
+            elif not self._channel.notifications.take(command):
                 raise ProtocolViolation(Abort.BY_SERVICE_USER, "a response to no request of ours")
-            self._take_cancel(command)
         return self._is_cancelled
 
     def _take_cancel(self, request: Request) -> None:

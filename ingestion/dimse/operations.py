@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ingestion.dimse.commands import Request, Response, Status, encode_response
 from ingestion.dimse.negotiation import AnsweredContext
+from ingestion.dimse.notifications import Settle
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
     from ingestion.dimse.service_store import TakeCustody
@@ -74,6 +75,13 @@ class Link(Protocol):
 
     def receive_response(self) -> Response:
         """Wait for the response to a request of ours; its data set is let pass."""
+
+    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> bool:
+        """Send a request of ours, made for its message ID, which the peer answers when it likes.
+
+        `settle` is called when it does, or when the association is over. False: the peer is
+        leaving, nothing was sent, and `settle` is not called.
+        """
 
     def is_cancelled(self) -> bool:
         """Whether the peer cancelled the request that is being answered. Does not wait."""

@@ -1,7 +1,8 @@
 """Which service a SOP Class belongs to, of those that we provide.
 
 Source: PS3.4 A.4 (Verification), B.5 (Storage, as pynetdicom lists it), C.4 (Query/Retrieve),
-J.3 (Storage Commitment), F.7 (Modality Performed Procedure Step), R.3 (Instance Availability).
+J.3 (Storage Commitment), F.7 and F.8 (Modality Performed Procedure Step, and its retrieval), R.3
+(Instance Availability).
 """
 
 import enum
@@ -15,6 +16,7 @@ from ingestion.dicom.identifiers import is_valid_uid
 VERIFICATION_SOP_CLASS_UID = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT_SOP_CLASS_UID = "1.2.840.10008.1.20.1"
 PROCEDURE_STEP_SOP_CLASS_UID = "1.2.840.10008.3.1.2.3.3"
+PROCEDURE_STEP_RETRIEVE_SOP_CLASS_UID = "1.2.840.10008.3.1.2.3.4"
 INSTANCE_AVAILABILITY_SOP_CLASS_UID = "1.2.840.10008.5.1.4.33"
 STORAGE_SOP_CLASS_UIDS = frozenset(
     str(context.abstract_syntax) for context in AllStoragePresentationContexts
@@ -60,6 +62,7 @@ _SERVICES = SERVICES_OF_QUERY_RETRIEVE | {
     VERIFICATION_SOP_CLASS_UID: Service.VERIFICATION,
     STORAGE_COMMITMENT_SOP_CLASS_UID: Service.COMMITMENT,
     PROCEDURE_STEP_SOP_CLASS_UID: Service.PROCEDURE_STEP,
+    PROCEDURE_STEP_RETRIEVE_SOP_CLASS_UID: Service.PROCEDURE_STEP,
     INSTANCE_AVAILABILITY_SOP_CLASS_UID: Service.AVAILABILITY,
 }
 

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=3)
 LIMITS = RetryLimits(attempts_max=100, age_max=timedelta(days=7))
+PEER_AWAY = timedelta(seconds=30)
 KEPT = timedelta(days=90)
 PROBLEM_CHARACTERS_MAX = 200
 
@@ -110,6 +111,13 @@ def record_not_reported(commitment_id: int, problem: str) -> None:
         is_given_up=row.state == CommitmentState.GIVEN_UP,
         problem=row.problem,
     )
+
+
+def put_off_reports(ae_title: str) -> None:
+    """A peer could not be reached: what else is due to it waits for a while."""
+    StorageCommitment.objects.filter(
+        requesting_ae_title=ae_title, state=CommitmentState.PENDING, next_attempt_at__lte=Now()
+    ).update(next_attempt_at=Now() + PEER_AWAY)
 
 
 def hand_report_on(commitment_id: int) -> None:

@@ -192,6 +192,18 @@ class Environment(BaseSettings):
     dimse_tls_calling_key: Path | None = Field(
         None, description="Private key of the certificate that we call with, PEM."
     )
+    dimse_jwt_keys: Path | None = Field(
+        None,
+        description="Keys of JSON Web Tokens that identify users: PEM, or a JWK Set; empty: none.",
+    )
+    dimse_jwt_issuer: str = Field("", description="Who must have issued those tokens (`iss`).")
+    dimse_jwt_audience: str = Field("", description="Whom they must be meant for (`aud`).")
+    dimse_jwt_algorithms: str = Field(
+        "RS256,PS256,ES256,EdDSA",
+        pattern=r"^\s*(([RPE]S(256|384|512)|EdDSA)\s*(,\s*|$))+$",
+        description="Signatures that are accepted, by comma; never with a shared secret.",
+    )
+    dimse_jwt_user_claim: str = Field("sub", description="The claim that names the user.")
     dimse_processes: int = Field(2, ge=1, le=64, description="Processes that share the port.")
     dimse_data_path: Literal["fast", "stock"] = Field(
         "fast", description="Who reads P-DATA: our own loop, or pynetdicom's."
@@ -203,7 +215,10 @@ class Environment(BaseSettings):
         default=False, description="Let any calling AE title in from loopback addresses."
     )
     dimse_network_timeout_seconds: float = Field(
-        60.0, gt=0, description="Longest silence of a peer inside a message or association."
+        60.0, gt=0, description="Longest silence of a peer between messages."
+    )
+    dimse_message_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest silence of a peer inside a message."
     )
     dimse_artim_timeout_seconds: float = Field(
         30.0, gt=0, description="Longest wait for A-ASSOCIATE-RQ and for a close (PS3.8 9.1.5)."

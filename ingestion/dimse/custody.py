@@ -8,7 +8,13 @@ from django.db import close_old_connections
 from django.db.models import Prefetch
 
 from ingestion.database import database_answers
-from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
+from ingestion.dimse.association_policy import (
+    EntityTables,
+    IdentityRule,
+    LocalEntity,
+    RemoteEntity,
+    Rules,
+)
 from ingestion.dimse.service_store import Arrival
 from ingestion.models import (
     LocalApplicationEntity,
@@ -84,16 +90,22 @@ def _local_entities() -> dict[str, LocalEntity]:
     rows = LocalApplicationEntity.objects.filter(is_enabled=True).select_related("storage_space")
     return {
         row.ae_title: LocalEntity(
-            row.ae_title, row.storage_space, row.storage_space.accepts_new_objects
+            row.ae_title,
+            row.storage_space,
+            row.storage_space.accepts_new_objects,
+            rules=_rules(row),
+            identity_rule=IdentityRule(row.user_identity),
         )
         for row in rows
     }
 
 
 def _remote_entities() -> dict[str, tuple[RemoteEntity, ...]]:
+    """By title; those that name their addresses before those that may call from anywhere."""
     titles = Prefetch("may_call", LocalApplicationEntity.objects.only("ae_title"))
+    rows = RemoteApplicationEntity.objects.filter(is_enabled=True).order_by("id")
     entities: defaultdict[str, tuple[RemoteEntity, ...]] = defaultdict(tuple)
-    for row in RemoteApplicationEntity.objects.filter(is_enabled=True).prefetch_related(titles):
+    for row in sorted(rows.prefetch_related(titles), key=lambda row: not row.addresses.strip()):
         entities[row.ae_title] += (
             RemoteEntity(
                 row.ae_title,
@@ -104,6 +116,17 @@ def _remote_entities() -> dict[str, tuple[RemoteEntity, ...]]:
                 ),
                 may_call=frozenset(local.ae_title for local in row.may_call.all()),
                 may_call_all=row.may_call_all,
+                must_use_tls=row.must_use_tls,
+                rules=_rules(row),
             ),
         )
     return dict(entities)
+
+
+def _rules(row: LocalApplicationEntity | RemoteApplicationEntity) -> Rules:
+    """Nothing chosen: everything that we support."""
+    return Rules(
+        services=frozenset(row.services) or None,
+        sop_classes=frozenset(row.sop_class_uids) or None,
+        transfer_syntaxes=frozenset(row.transfer_syntax_uids) or None,
+    )

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import connections
@@ -16,8 +16,9 @@ from ingestion.dimse.association import Association, House
 from ingestion.dimse.association_end import RecordEnding
 from ingestion.dimse.association_log import AssociationLog
 from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
-from ingestion.dimse.database_use import close_idle_connections
+from ingestion.dimse.database_use import close_idle_connections, database_turn
 from ingestion.dimse.entity_cache import EntityCache
+from ingestion.dimse.json_web_tokens import token_check
 from ingestion.dimse.listener import (
     Door,
     Listener,
@@ -26,13 +27,15 @@ from ingestion.dimse.listener import (
     Served,
     open_listening_socket,
 )
-from ingestion.dimse.supported_services import Openness
 from ingestion.dimse.process_group import ProcessGroup
 from ingestion.dimse.secure_door import SecuredConnection
 from ingestion.dimse.stock_path import StockAssociation
+from ingestion.dimse.supported_services import Openness
 from ingestion.dimse.tls import server_context
 from ingestion.dimse.upper_layer import Rejection
+from ingestion.dimse.user_identity import IdentityCheck
 from ingestion.errors import Misconfigured
+from ingestion.use_cases.authenticate_user import require_user_who_may_associate
 from ingestion.use_cases.clean_spools import clean_spools_at_start
 from ingestion.use_cases.group_commit import GroupCommit
 
@@ -57,7 +60,7 @@ class Entrances:
 def serve_dimse() -> None:
     """Run the DIMSE service until SIGTERM or SIGINT.
 
-    Raises `Misconfigured` for a taken port and for TLS that cannot work.
+    Raises `Misconfigured` for a taken port, and for TLS or tokens that cannot work.
     """
     environment = settings.ENVIRONMENT
     # pynetdicom logs what peers do wrong with tracebacks; we log it once, in one line.
@@ -83,7 +86,7 @@ def serve_until(entrances: Entrances, wait_for_stop: Callable[[], None]) -> None
     association_log = AssociationLog()
     house = _house(cache, group_commit, record=association_log.record)
     listener = Listener(
-        tuple(_doors(entrances, house)),
+        tuple(_doors(entrances, cache, house)),
         limits=ListenerLimits(limits.associations_max, limits.associations_per_peer_max),
     )
     listener.start()
@@ -99,7 +102,8 @@ def _open_entrances(stack: ExitStack) -> Entrances:
     environment = settings.ENVIRONMENT
     if not environment.dimse_port and environment.dimse_tls_port is None:
         raise Misconfigured("neither INGESTION_DIMSE_PORT nor INGESTION_DIMSE_TLS_PORT is set")
-    server_context()  # said now, not at the first handshake
+    server_context()  # what cannot work is said now, not at the first handshake
+    token_check()
 
     def listen(port: int | None) -> socket.socket | None:
         if not port:
@@ -111,28 +115,50 @@ def _open_entrances(stack: ExitStack) -> Entrances:
     )
 
 
-def _doors(entrances: Entrances, house: House) -> Iterator[Door]:
+def _doors(entrances: Entrances, cache: EntityCache, house: House) -> Iterator[Door]:
     if entrances.plain is not None:
         yield Door(entrances.plain, _serve(house))
     if entrances.secure is not None:
-        yield Door(entrances.secure, _serve_secured(_serve(house), house.artim_timeout_seconds))
+        encrypted = replace(house, admit=_admission(cache, is_encrypted=True))
+        yield Door(entrances.secure, _serve_secured(_serve(encrypted), house.artim_timeout_seconds))
 
 
 def _house(cache: EntityCache, group_commit: GroupCommit, *, record: RecordEnding) -> House:
     environment = settings.ENVIRONMENT
+    tokens = token_check()
     return House(
-        admit=Admission(
-            cache,
-            require_room=require_room_for,
-            any_calling_ae_from_loopback=environment.dimse_any_calling_ae_from_loopback,
+        admit=_admission(cache, is_encrypted=False),
+        check_identity=IdentityCheck(
+            check_password=_check_password, user_of_token=tokens.user_of if tokens else None
         ),
         take_custody=custody(group_commit),
-        openness=Openness.ANY if environment.dimse_accept_unknown_sop_classes else Openness.KNOWN,
+        openness=_openness(),
         pdu_bytes_max=settings.LIMITS.pdu_bytes_max,
         artim_timeout_seconds=environment.dimse_artim_timeout_seconds,
         network_timeout_seconds=environment.dimse_network_timeout_seconds,
+        dimse_timeout_seconds=environment.dimse_message_timeout_seconds,
         record=record,
     )
+
+
+def _admission(cache: EntityCache, *, is_encrypted: bool) -> Admission:
+    return Admission(
+        cache,
+        require_room=require_room_for,
+        any_calling_ae_from_loopback=settings.ENVIRONMENT.dimse_any_calling_ae_from_loopback,
+        openness=_openness(),
+        is_encrypted=is_encrypted,
+    )
+
+
+def _openness() -> Openness:
+    takes_all = settings.ENVIRONMENT.dimse_accept_unknown_sop_classes
+    return Openness.ANY if takes_all else Openness.KNOWN
+
+
+def _check_password(username: str, passcode: str, peer_address: str) -> None:
+    with database_turn():
+        require_user_who_may_associate(username, passcode, peer_address=peer_address)
 
 
 def _serve(house: House) -> Serve:

@@ -4,19 +4,15 @@ Source: PS3.15 B.12 (BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Prof
 """
 
 import ssl
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import structlog
 from django.conf import settings
 
+from ingestion.dimse.fresh_files import FreshFromFiles
 from ingestion.dimse.secure_socket import SecureSocket
 from ingestion.errors import Misconfigured
-
-log = structlog.get_logger(__name__)
 
 # RFC 9325 4.2: forward secrecy and authenticated encryption. TLS 1.3 knows nothing else.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -26,9 +22,6 @@ _VERIFY_MODES = {
     "optional": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
-
-# Modification time, inode and size of each file; None for one that is not there.
-Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,40 +83,6 @@ class CallingFiles:
         return context
 
 
-class FreshContext:
-    """A context that is made again when one of its files changed.
-
-    Connections keep the context that they began with. Files that cannot be used, as while
-    they are being replaced, leave the last good context in place, with one line in the log.
-    """
-
-    def __init__(self, build: Callable[[], ssl.SSLContext], paths: tuple[Path, ...]) -> None:
-        self._build = build
-        self._paths = paths
-        self._lock = threading.Lock()
-        self._context: ssl.SSLContext | None = None
-        self._seen: Fingerprint | None = None
-
-    def current(self) -> ssl.SSLContext:
-        """The context of the files as they are. Raises `Misconfigured` if none ever was good."""
-        with self._lock:
-            found = tuple(_fingerprint(path) for path in self._paths)
-            if self._context is None or found != self._seen:
-                self._renew(found)
-            assert self._context is not None
-            return self._context
-
-    def _renew(self, found: Fingerprint) -> None:
-        try:
-            self._context = self._build()
-        except OSError as error:
-            reason = f"{_named(self._paths)}: {error}"
-            if self._context is None:
-                raise Misconfigured(f"TLS cannot be used with {reason}") from error
-            log.error("TLS files not usable, the last good ones stay in use", reason=reason)
-        self._seen = found
-
-
 def server_context() -> ssl.SSLContext | None:
     """The context for peers that call; None where TLS is off. Raises `Misconfigured`."""
     files = accepting_files()
@@ -168,9 +127,12 @@ def calling_files() -> CallingFiles:
 
 
 @cache
-def _kept(files: AcceptingFiles | CallingFiles) -> FreshContext:
-    """One context per settings; they never change while a process runs."""
-    return FreshContext(files.build, files.paths())
+def _kept(files: AcceptingFiles | CallingFiles) -> FreshFromFiles[ssl.SSLContext]:
+    """One context per settings; they never change while a process runs.
+
+    Connections keep the context that they began with.
+    """
+    return FreshFromFiles(files.build, files.paths(), purpose="TLS")
 
 
 def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -188,15 +150,3 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
 def _no_password() -> str:
     """Keys with a password are an error: OpenSSL would ask for it on the terminal."""
     return ""
-
-
-def _fingerprint(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def _named(paths: tuple[Path, ...]) -> str:
-    return ", ".join(str(path) for path in paths) or "the system's authorities"

@@ -103,6 +103,7 @@ class LocalApplicationEntity(AssociationRules):
         ordering = ("ae_title",)
         verbose_name = "local application entity"
         verbose_name_plural = "local application entities"
+        permissions = [("associate", "Can associate by DIMSE, with a passcode")]
 
     def __str__(self) -> str:
         return self.ae_title

@@ -1,6 +1,7 @@
-"""Who may associate with whom, and what the refused are told. Source: PS3.8 Table 9-21."""
+"""Who may associate with whom for what, and what the refused are told. Source: PS3.8 9.3.4."""
 
 import ipaddress
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,16 +10,23 @@ from ingestion.dimse.association_policy import (
     EntityTables,
     LocalEntity,
     RemoteEntity,
+    Rules,
     admit,
     check_protocol,
 )
-from ingestion.dimse.association_request import AssociationRequest
+from ingestion.dimse.association_request import AssociationRequest, ProposedContext
 from ingestion.dimse.entity_cache import EntityCache
+from ingestion.dimse.extended_negotiation import Roles
 from ingestion.dimse.upper_layer import Refusal, Rejection
 from ingestion.errors import DatabaseUnavailable, IngestionError, Misconfigured, OutOfSpace
 from ingestion.models import StorageSpace
 
 SPACE = StorageSpace(slug="main")
+VERIFICATION = "1.2.840.10008.1.1"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+GET = "1.2.840.10008.5.1.4.1.2.2.3"
 
 
 def networks(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -30,10 +38,23 @@ TABLES = EntityTables(
         "INGEST": LocalEntity("INGEST", SPACE),
         "RESEARCH": LocalEntity("RESEARCH", SPACE),
         "CLOSED": LocalEntity("CLOSED", SPACE, accepts_new_objects=False),
+        "CT ONLY": LocalEntity(
+            "CT ONLY", SPACE, rules=Rules(frozenset({"store", "find"}), frozenset({CT, MR}))
+        ),
     },
     remote_entities={
         "ANYWHERE": (RemoteEntity("ANYWHERE", may_call_all=True),),
         "NOTHING": (RemoteEntity("NOTHING"),),
+        "SECURE": (RemoteEntity("SECURE", may_call_all=True, must_use_tls=True),),
+        "CT SCANNER": (
+            RemoteEntity(
+                "CT SCANNER",
+                may_call_all=True,
+                rules=Rules(
+                    frozenset({"store"}), frozenset({CT}), frozenset({"1.2.840.10008.1.2.1"})
+                ),
+            ),
+        ),
         "CT1": (
             RemoteEntity(
                 "CT1",
@@ -50,9 +71,20 @@ TABLES = EntityTables(
 
 
 def request(
-    called: str, calling: str, *, version: int = 1, context: str = "1.2.840.10008.3.1.1.1"
+    called: str,
+    calling: str,
+    *abstract_syntaxes: str,
+    version: int = 1,
+    context: str = "1.2.840.10008.3.1.1.1",
+    roles: dict[str, Roles] | None = None,
 ) -> AssociationRequest:
-    return AssociationRequest(version, called, calling, context, (), 0, False, "")
+    contexts = tuple(
+        ProposedContext(2 * number + 1, uid, ("1.2.840.10008.1.2",))
+        for number, uid in enumerate(abstract_syntaxes)
+    )
+    return AssociationRequest(
+        version, called, calling, context, contexts, 0, False, "", roles=roles or {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +113,7 @@ def test_known_callers_are_admitted(called: str, calling: str, address: str) -> 
         ("INGEST", "TWICE", "10.0.0.2", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "ANYONE", "127.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "NOTHING", "10.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
-        ("CLOSED", "ANYWHERE", "10.0.0.1", Rejection.NOT_ACCEPTING),
+        ("INGEST", "SECURE", "10.0.0.1", Rejection.NO_REASON_GIVEN),
     ],
 )
 def test_others_are_refused_with_the_reason(
@@ -123,23 +155,109 @@ def test_protocol_is_checked_first() -> None:
     assert caught.value.rejection is Rejection.APPLICATION_CONTEXT_NOT_SUPPORTED
 
 
+def test_caller_that_must_use_tls_is_admitted_with_it() -> None:
+    asked = request("INGEST", "SECURE")
+    assert admit(TABLES, asked, peer_address="10.0.0.1", is_encrypted=True)
+
+
+@pytest.mark.parametrize(
+    ("called", "calling", "rules"),
+    [
+        ("INGEST", "ANYWHERE", Rules()),
+        ("CT ONLY", "ANYWHERE", Rules(frozenset({"store", "find"}), frozenset({CT, MR}))),
+        (
+            "INGEST",
+            "CT SCANNER",
+            Rules(frozenset({"store"}), frozenset({CT}), frozenset({"1.2.840.10008.1.2.1"})),
+        ),
+        (
+            "CT ONLY",
+            "CT SCANNER",
+            Rules(frozenset({"store"}), frozenset({CT}), frozenset({"1.2.840.10008.1.2.1"})),
+        ),
+    ],
+)
+def test_what_both_sides_allow_is_allowed(called: str, calling: str, rules: Rules) -> None:
+    assert admit(TABLES, request(called, calling), peer_address="10.0.0.1").rules == rules
+
+
+@pytest.fixture
+def admission() -> Iterator[Callable[..., Admission]]:
+    """`admission(tables=…, room=…)`: either an error that reading or looking raises."""
+    caches: list[EntityCache] = []
+
+    def make(
+        *, tables: IngestionError | None = None, room: IngestionError | None = None
+    ) -> Admission:
+        def load() -> EntityTables:
+            if tables is not None:
+                raise tables
+            return TABLES
+
+        def require_room(_space: StorageSpace) -> None:
+            if room is not None:
+                raise room
+
+        caches.append(EntityCache(load, release=lambda: None))
+        return Admission(caches[-1], require_room=require_room, any_calling_ae_from_loopback=False)
+
+    yield make
+    for cache in caches:
+        cache.close()
+
+
 @pytest.mark.parametrize(
     "error", [DatabaseUnavailable("down"), OutOfSpace("full"), Misconfigured("no bucket")]
 )
 @pytest.mark.parametrize("failing", ["tables", "room"])
-def test_our_own_trouble_is_congestion_to_the_peer(failing: str, error: IngestionError) -> None:
-    def load() -> EntityTables:
-        if failing == "tables":
-            raise error
-        return TABLES
-
-    def require_room(_space: StorageSpace) -> None:
-        raise error
-
-    cache = EntityCache(load, release=lambda: None)
-    admission = Admission(cache, require_room=require_room, any_calling_ae_from_loopback=False)
+def test_our_own_trouble_is_congestion_to_the_peer(
+    admission: Callable[..., Admission], failing: str, error: IngestionError
+) -> None:
     with pytest.raises(Refusal) as caught:
-        admission(request("INGEST", "ANYWHERE"), "10.0.0.1")
+        admission(**{failing: error})(request("INGEST", "ANYWHERE", CT), "10.0.0.1")
     assert caught.value.rejection is Rejection.TEMPORARY_CONGESTION
     assert caught.value.rejection.value == (2, 3, 1)
-    cache.close()
+
+
+@pytest.mark.parametrize("proposed", [[CT], [VERIFICATION, CT, MR]])
+def test_who_only_stores_is_asked_to_come_back_to_a_closed_space(
+    admission: Callable[..., Admission], proposed: list[str]
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        admission()(request("CLOSED", "ANYWHERE", *proposed), "10.0.0.1")
+    assert caught.value.rejection is Rejection.NOT_ACCEPTING
+    assert caught.value.rejection.value == (2, 1, 1)
+
+
+TROUBLES: list[tuple[str, IngestionError | None]] = [("CLOSED", None), ("INGEST", OutOfSpace(""))]
+
+
+@pytest.mark.parametrize(("called", "room"), TROUBLES, ids=["closed", "full"])
+def test_who_asks_for_more_is_served_but_for_storage(
+    admission: Callable[..., Admission], called: str, room: IngestionError | None
+) -> None:
+    entity = admission(room=room)(request(called, "ANYWHERE", CT, FIND), "10.0.0.1")
+    services = entity.rules.services
+    assert services is not None
+    assert "store" not in services
+    assert {"find", "move", "get", "commitment", "procedure_step", "availability"} <= services
+
+
+@pytest.mark.parametrize(("called", "room"), TROUBLES, ids=["closed", "full"])
+@pytest.mark.parametrize(
+    ("proposed", "roles"),
+    [
+        ([VERIFICATION], {}),
+        ([FIND], {}),
+        ([GET, CT], {CT: Roles(is_scu=False, is_scp=True)}),
+    ],
+)
+def test_who_stores_nothing_is_not_concerned(
+    admission: Callable[..., Admission],
+    called: str,
+    room: IngestionError | None,
+    proposed: list[str],
+    roles: dict[str, Roles],
+) -> None:
+    asked = request(called, "ANYWHERE", *proposed, roles=roles)
+    assert admission(room=room)(asked, "10.0.0.1").rules == Rules()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from ingestion.dimse.fresh_files import FreshFromFiles
 from ingestion.dimse.secure_socket import TlsFailed, secure, shake_hands
-from ingestion.dimse.tls import AcceptingFiles, CallingFiles, FreshContext
+from ingestion.dimse.tls import AcceptingFiles, CallingFiles
 from ingestion.errors import Misconfigured
 from tests.unit.dimse.certificates import Authority
 
@@ -201,7 +202,7 @@ def test_key_may_lie_apart(authority: Authority) -> None:
 
 
 def test_changed_files_are_read_again(authority: Authority, accepting: AcceptingFiles) -> None:
-    fresh = FreshContext(accepting.build, accepting.paths())
+    fresh = FreshFromFiles(accepting.build, accepting.paths(), purpose="TLS")
     first = fresh.current()
     assert fresh.current() is first
     authority.issue("ours")
@@ -213,7 +214,7 @@ def test_changed_files_are_read_again(authority: Authority, accepting: Accepting
 def test_broken_files_leave_the_last_good_ones_and_one_line(
     authority: Authority, accepting: AcceptingFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fresh = FreshContext(accepting.build, accepting.paths())
+    fresh = FreshFromFiles(accepting.build, accepting.paths(), purpose="TLS")
     good = fresh.current()
     accepting.certificate.write_text("half a certificate")
     assert [fresh.current() for _ in range(3)] == [good] * 3
@@ -228,7 +229,7 @@ def test_broken_files_leave_the_last_good_ones_and_one_line(
 def test_files_that_never_were_good_are_a_clear_error(tmp_path: Path) -> None:
     files = AcceptingFiles(tmp_path / "missing.pem")
     with pytest.raises(Misconfigured, match=r"missing\.pem: .*No such file"):
-        FreshContext(files.build, files.paths()).current()
+        FreshFromFiles(files.build, files.paths(), purpose="TLS").current()
 
 
 def test_key_with_a_password_is_an_error_and_no_prompt(

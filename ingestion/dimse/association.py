@@ -5,6 +5,7 @@ Source: PS3.8 9.2 (state machine, states 2 to 13), 7.1 to 7.4 (services).
 
 import contextlib
 import socket
+import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -157,6 +158,7 @@ class Association:
             tally=self._tally,
             contexts=self._contexts,
             storage_space=self._storage_space,
+            is_encrypted=isinstance(self._connection, ssl.SSLSocket),
             user_identity=self._user_identity,
         )
         report_end(ending, self._house.record)

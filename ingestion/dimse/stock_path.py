@@ -8,6 +8,7 @@ Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 
 import contextlib
 import socket
+import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -132,6 +133,7 @@ class StockAssociation:
             tally=self._tally,
             contexts=self._contexts,
             storage_space=self._storage_space,
+            is_encrypted=isinstance(self._connection, ssl.SSLSocket),
             user_identity=self._user_identity,
         )
         report_end(ending, self._house.record)

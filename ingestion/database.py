@@ -6,13 +6,15 @@ and keepalives are answered by its kernel. So each wait of the driver ends by ou
 """
 
 import select
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg2 import Error as PsycopgError
 from psycopg2 import OperationalError, extensions
 
 from ingestion.errors import DatabaseUnavailable
@@ -20,6 +22,7 @@ from ingestion.errors import DatabaseUnavailable
 CONNECT_SECONDS_MAX = 5
 ANSWER_SECONDS_MAX = 3  # beyond the time that the server grants a statement
 _CONNECTING = 20  # psycopg2's CONN_STATUS_CONNECTING, which it does not export
+_WATCH_SECONDS = 0.25
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
 
@@ -42,6 +45,19 @@ def limit_waits(statement_seconds_max: int) -> None:
     """
     seconds = statement_seconds_max + ANSWER_SECONDS_MAX
     extensions.set_wait_callback(partial(_wait, seconds=seconds))
+
+
+@contextmanager
+def watched_waits(check: Callable[[], None]) -> Iterator[None]:
+    """While this thread waits for the database inside, `check` is called a few times a second.
+
+    What it raises ends the statement and is passed on; the connection is lost.
+    """
+    _watch.check = check
+    try:
+        yield
+    finally:
+        _watch.check = None
 
 
 @contextmanager
@@ -70,6 +86,15 @@ def database_answers() -> Iterator[None]:
         raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
 
 
+class _Watch(threading.local):
+    """Who watches the waits of this thread."""
+
+    check: Callable[[], None] | None = None
+
+
+_watch = _Watch()
+
+
 def _wait(connection: extensions.connection, *, seconds: float) -> None:
     """What psycopg2 calls to wait; whatever it raises costs the connection."""
     is_connecting = connection.status == _CONNECTING
@@ -77,6 +102,22 @@ def _wait(connection: extensions.connection, *, seconds: float) -> None:
     while (state := connection.poll()) != extensions.POLL_OK:
         waiting = select.poll()
         waiting.register(connection.fileno(), _EVENTS[state])
-        left = deadline - time.monotonic()
-        if left <= 0 or not waiting.poll(left * 1000):
-            raise OperationalError("the server did not answer in time")
+        while not waiting.poll(_next_look_milliseconds(deadline)):
+            if time.monotonic() >= deadline:
+                raise OperationalError("the server did not answer in time")
+            if _watch.check is not None:
+                _end_if_told(connection, _watch.check)
+
+
+def _next_look_milliseconds(deadline: float) -> float:
+    left = max(0.0, deadline - time.monotonic())
+    return 1000 * (left if _watch.check is None else min(left, _WATCH_SECONDS))
+
+
+def _end_if_told(connection: extensions.connection, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except BaseException:
+        with suppress(PsycopgError):  # the server notices by itself, only later
+            connection.cancel()
+        raise

@@ -16,6 +16,7 @@
     │   └── ObjectTooComplex            by the object's own structure: a repeat cannot help
     ├── InvalidRequest                  a query, a header or a body that cannot be understood
     │   ├── InvalidQuery
+    │   │   └── InvalidKey              it knows which attribute
     │   ├── InvalidMultipart
     │   ├── InvalidDocument
     │   ├── RequestTooSlow
@@ -140,6 +141,15 @@ class InvalidQuery(InvalidRequest):
     """A query parameter or identifier that cannot be matched."""
 
     code = "invalid-query"
+
+
+class InvalidKey(InvalidQuery):
+    """An attribute of a query that may not be as it is, or is missing."""
+
+    def __init__(self, message: str, tag: int) -> None:
+        """`tag` is that of the attribute."""
+        super().__init__(message)
+        self.tag = tag
 
 
 class InvalidMultipart(InvalidRequest):

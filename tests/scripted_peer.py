@@ -75,6 +75,7 @@ class ScriptedPeer:
 
     def __init__(self, connection: socket.socket, *, timeout_seconds: float = 10) -> None:
         self.connection = connection
+        self._fragments: list[tuple[int, int, bytes]] = []
         connection.settimeout(timeout_seconds)
 
     @classmethod
@@ -108,6 +109,27 @@ class ScriptedPeer:
                 offset += 4 + length
             if control & 2:
                 return Response(context_id, elements(command))
+
+    def read_message(self) -> tuple[Response, bytes | None]:
+        """The next response and its data set, if it has one."""
+        context_id, command = self._read_part()
+        response = Response(context_id, elements(command))
+        if response.elements[0x0800] == struct.pack("<H", NO_DATA_SET):
+            return response, None
+        return response, self._read_part()[1]
+
+    def _read_part(self) -> tuple[int, bytes]:
+        """The context and the bytes of the next command set or data set."""
+        part = b""
+        while True:
+            if not self._fragments:
+                pdu = self.read_pdu()
+                assert pdu.kind == P_DATA, pdu
+                self._fragments += fragments(pdu.body)
+            context_id, control, fragment = self._fragments.pop(0)
+            part += fragment
+            if control & 2:
+                return context_id, part
 
     def associate(self, contexts: Iterable[Context] = ECHO_AND_CT, **fields: Any) -> Pdu:
         """Ask for an association, return the answer whatever it is."""
@@ -214,6 +236,16 @@ def message(context_id: int, command: bytes, data_set: bytes | None = None) -> b
         is_last = start + 16000 >= len(data_set)
         pieces.append(p_data(pdv(context_id, fragment, last=is_last)))
     return b"".join(pieces)
+
+
+def fragments(body: bytes) -> list[tuple[int, int, bytes]]:
+    """Context, control header and content of each PDV of a P-DATA-TF."""
+    found = []
+    while body:
+        length, context_id, control = struct.unpack_from(">IBB", body)
+        found.append((context_id, control, body[6 : 4 + length]))
+        body = body[4 + length :]
+    return found
 
 
 def element(number: int, value: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Says which attributes of a data set describe the Study and which the Series.
+"""Says which attributes of a data set describe the Patient, the Study and the Series.
 
 Every instance carries all of them; a search at a level returns only what is true of its entity.
 Source: PS3.3 C.7.1.1, C.7.2.1, C.7.2.2 (patient and study), C.7.3.1, C.7.5.1 (series); PS3.4
@@ -7,23 +7,26 @@ C.6.2.1 (keys), PS3.18 10.6.3.3.
 
 from pydicom.datadict import tag_for_keyword
 
-_STUDY_KEYWORDS = """
+_PATIENT_KEYWORDS = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID
     OtherPatientIDs OtherPatientIDsSequence OtherPatientNames PatientBirthDate PatientBirthTime
-    PatientSex PatientAge PatientSize PatientWeight PatientBodyMassIndex PatientAddress
-    PatientMotherBirthName PatientTelephoneNumbers PatientComments EthnicGroup Occupation
-    QualityControlSubject PatientSpeciesDescription PatientSpeciesCodeSequence
+    PatientSex PatientAddress PatientMotherBirthName PatientTelephoneNumbers PatientComments
+    EthnicGroup QualityControlSubject PatientSpeciesDescription PatientSpeciesCodeSequence
     PatientBreedDescription PatientBreedCodeSequence ResponsiblePerson ResponsiblePersonRole
     ResponsibleOrganization PatientIdentityRemoved DeidentificationMethod
-    DeidentificationMethodCodeSequence MedicalAlerts Allergies SmokingStatus PregnancyStatus
-    LastMenstrualDate AdditionalPatientHistory PatientState PatientSexNeutered
-    ReferencedPatientSequence CountryOfResidence RegionOfResidence PatientBirthName
-    GroupOfPatientsIdentificationSequence SourcePatientGroupIdentificationSequence
-    PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar
-    PatientAlternativeCalendar ReferencedPatientPhotoSequence StrainDescription
-    StrainNomenclature StrainCodeSequence PatientSizeCodeSequence MeasuredAPDimension
-    MeasuredLateralDimension PatientInstitutionResidence PatientReligiousPreference
-    PatientPrimaryLanguageCodeSequence MilitaryRank BranchOfService SpecialNeeds
+    DeidentificationMethodCodeSequence ReferencedPatientSequence CountryOfResidence
+    RegionOfResidence PatientBirthName GroupOfPatientsIdentificationSequence
+    SourcePatientGroupIdentificationSequence PatientBirthDateInAlternativeCalendar
+    PatientDeathDateInAlternativeCalendar PatientAlternativeCalendar
+    ReferencedPatientPhotoSequence StrainDescription StrainNomenclature StrainCodeSequence
+    PatientInstitutionResidence PatientReligiousPreference PatientPrimaryLanguageCodeSequence
+    MilitaryRank BranchOfService SpecialNeeds
+"""
+
+_STUDY_KEYWORDS = """
+    PatientAge PatientSize PatientWeight PatientBodyMassIndex Occupation MedicalAlerts Allergies
+    SmokingStatus PregnancyStatus LastMenstrualDate AdditionalPatientHistory PatientState
+    PatientSexNeutered PatientSizeCodeSequence MeasuredAPDimension MeasuredLateralDimension
     StudyInstanceUID StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence StudyID
     StudyDescription ReferringPhysicianName ReferringPhysicianIdentificationSequence
     ConsultingPhysicianName PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence
@@ -31,9 +34,9 @@ _STUDY_KEYWORDS = """
     RequestingServiceCodeSequence ReferencedStudySequence ProcedureCodeSequence
     ReasonForPerformedProcedureCodeSequence AdmittingDiagnosesDescription
     AdmittingDiagnosesCodeSequence ReasonForVisit ReasonForVisitCodeSequence AdmissionID
-    IssuerOfAdmissionIDSequence ServiceEpisodeID
-    ServiceEpisodeDescription ClinicalTrialSponsorName ClinicalTrialProtocolID
-    ClinicalTrialProtocolName ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialSubjectID
+    IssuerOfAdmissionIDSequence ServiceEpisodeID ServiceEpisodeDescription
+    ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName
+    ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialSubjectID
     ClinicalTrialSubjectReadingID ClinicalTrialTimePointID TimezoneOffsetFromUTC
     RequestingPhysician RequestedProcedureDescription RequestedProcedureCodeSequence
     StudyComments ConsultingPhysicianIdentificationSequence ReasonForTheRequestedProcedure
@@ -64,5 +67,7 @@ def _tags(keywords: str) -> frozenset[str]:
     return frozenset(f"{tag:08X}" for tag in tags.values())
 
 
-STUDY_TAGS = _tags(_STUDY_KEYWORDS)
+PATIENT_TAGS = _tags(_PATIENT_KEYWORDS)
+# Studies have those of their patients too.
+STUDY_TAGS = PATIENT_TAGS | _tags(_STUDY_KEYWORDS)
 SERIES_TAGS = _tags(_SERIES_KEYWORDS)

@@ -6,7 +6,7 @@ has the attributes that are asked for. Source: PS3.4 C.2.2.2.
 
 import re
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 
 from ingestion.dicom.attribute_names import is_private
 from ingestion.dicom.document_matching import DocumentKey, DocumentMatcher
+from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.matching import AllValues, SingleValue, UIDList, ValueList, Wildcard
 from ingestion.use_cases.search_query import HeaderLimits
 
@@ -82,8 +83,17 @@ def _chunked(candidates: "QuerySet[Any, Row]") -> Generator[Row]:
 class HeaderFilter:
     """Tells whether a header matches; most that do not are told by their bytes, undecoded."""
 
-    def __init__(self, keys: Sequence[DocumentKey]) -> None:
-        """Take keys whose dates and times were combined where they should be."""
+    def __init__(
+        self,
+        keys: Sequence[DocumentKey],
+        *,
+        prepare: Callable[[JsonDataSet], JsonDataSet] | None = None,
+    ) -> None:
+        """Take keys whose dates and times were combined where they should be.
+
+        `prepare` is applied to a header before it is matched.
+        """
+        self._prepare = prepare
         self._matcher = DocumentMatcher(keys)
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._needles = [needles for key in keys if (needles := _needles(key))]
@@ -101,8 +111,11 @@ class HeaderFilter:
         return (
             all(name in header for name in self._names)
             and all(any(needle in header for needle in needles) for needles in self._needles)
-            and self._matcher.matches(orjson.loads(header))
+            and self._matches(orjson.loads(header))
         )
+
+    def _matches(self, header: JsonDataSet) -> bool:
+        return self._matcher.matches(self._prepare(header) if self._prepare else header)
 
 
 def _needles(key: DocumentKey) -> list[bytes]:

@@ -25,6 +25,7 @@ def beat_schedule(sweep_seconds: float) -> dict[str, dict[str, Any]]:
         "sweep studies": _every(min(REVISE_SECONDS, sweep_seconds), "revise_studies", REVISIONS),
         "sweep events": _every(sweep_seconds, "fan_out", DELIVER),
         "sweep deliveries": _every(sweep_seconds, "attempt_deliveries", DELIVER),
+        "sweep commitments": _every(sweep_seconds, "report_commitments", DELIVER),
         "keep house": _every(HOUSEKEEPING_SECONDS, "keep_house", HOUSEKEEPING),
     }
 

@@ -19,11 +19,14 @@ from bindings.claims import due_subscriptions
 from bindings.fan_out import BATCH_MAX as FAN_OUT_BATCH_MAX
 from bindings.fan_out import fan_out_events
 from bindings.redrive import trim_deliveries
+from ingestion.dimse.commitment_reports import report_next_commitment
 from ingestion.errors import Unavailable
 from ingestion.use_cases.clean_spools import clean_spools
+from ingestion.use_cases.hint_completeness import fulfil_hints, remove_old_hints
 from ingestion.use_cases.issue_viewer_token import remove_expired_viewer_tokens
 from ingestion.use_cases.keep_association_records import trim_association_records
 from ingestion.use_cases.register_receipts import register_pending_receipts
+from ingestion.use_cases.report_commitments import trim_commitments
 from ingestion.use_cases.retain_objects import remove_retired_objects
 from ingestion.use_cases.revise_studies import revise_due_studies
 from ingestion.wakeups import Work, wake
@@ -79,7 +82,8 @@ def register_receipts() -> None:
 
 @door(REVISIONS)
 def revise_studies() -> None:
-    """Close quiet studies into revisions."""
+    """Close studies into revisions: those that are complete, and those that are quiet."""
+    until_idle(fulfil_hints, Work.REVISE_STUDIES)
     until_idle(revise_due_studies, Work.REVISE_STUDIES)
 
 
@@ -112,6 +116,12 @@ def _attempt(subscription_id: int) -> None:
         )
 
 
+@door(DELIVER, **LONG)
+def report_commitments() -> None:
+    """Tell peers what became of the storage commitments that they asked for."""
+    until_idle(report_next_commitment, Work.REPORT_COMMITMENTS)
+
+
 @door(HOUSEKEEPING)
 def keep_house() -> None:
     """Remove what has been kept long enough."""
@@ -119,6 +129,8 @@ def keep_house() -> None:
     clean_spools()
     remove_expired_viewer_tokens()
     trim_deliveries(settled_before=timezone.now() - SETTLED_DELIVERIES_KEPT)
+    trim_commitments()
+    remove_old_hints()
     trim_association_records(
         ended_before=timezone.now() - timedelta(days=settings.ENVIRONMENT.association_records_days),
         records_max=settings.LIMITS.association_records_max,

@@ -36,6 +36,14 @@ class Served:
     afterwards: Callable[[Link], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ServedRequest:
+    """What the peer is answered, and what is done after that."""
+
+    response: Message
+    afterwards: Callable[[Link], None] | None = None
+
+
 # Does what a request asks, with its data set; what it answers to is committed. It has the
 # database to itself. Raises `IngestionError`.
 Serve = Callable[[JsonDataSet], Served]
@@ -47,18 +55,25 @@ def begin_normalized(request: Request, context: AnsweredContext, serve: Serve) -
         return AnsweredOperation(request, OperationStatus.NO_SUCH_SOP_CLASS)
 
     def answer(encoded: bytes, link: Link) -> Generator[Message]:
-        try:
-            data_set = decode_identifier(encoded, context.transfer_syntax) if encoded else {}
-            with database_turn():
-                served = serve(data_set)
-        except IngestionError as error:
-            yield _refusal(request, error)
-            return
-        yield _response(request, context, served)
+        served = serve_encoded(request, context, encoded, serve=serve)
+        yield served.response
         if served.afterwards is not None:
             served.afterwards(link)
 
     return IdentifierOperation(request, answer, bytes_max=settings.LIMITS.report_bytes_max)
+
+
+def serve_encoded(
+    request: Request, context: AnsweredContext, encoded: bytes, *, serve: Serve
+) -> ServedRequest:
+    """Serve a request with its whole data set. Raises nothing: refuses by the response."""
+    try:
+        data_set = decode_identifier(encoded, context.transfer_syntax) if encoded else {}
+        with database_turn():
+            served = serve(data_set)
+    except IngestionError as error:
+        return ServedRequest(_refusal(request, error))
+    return ServedRequest(_response(request, context, served), served.afterwards)
 
 
 def _response(request: Request, context: AnsweredContext, served: Served) -> Message:

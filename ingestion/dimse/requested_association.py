@@ -213,6 +213,10 @@ class RequestedAssociation:
         self._say_goodbye(Abort.BY_SERVICE_USER)
         raise ProtocolViolation(Abort.BY_SERVICE_USER, "a message that is not the answer due")
 
+    def has_input(self, *, within_seconds: float) -> bool:
+        """Whether the peer says something by then, be it that it leaves."""
+        return self.is_open and self._reader.has_input(within_seconds=within_seconds)
+
     def is_idle(self) -> bool:
         """Whether it is open and the peer has sent nothing, neither an end nor anything else."""
         if not self.is_open:
@@ -239,8 +243,11 @@ class RequestedAssociation:
             self._say_goodbye(Abort.BY_SERVICE_USER)
 
     def stop(self) -> None:
-        """End it at its next wait for the peer. The only method for other threads."""
+        """End it without a word, though it waits for the peer. The only method for other threads."""
         self._reader.stop_reading()
+        with contextlib.suppress(OSError):  # it is closed already
+            # Not of the TLS socket, which would send something while another thread may do so.
+            socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
 
     def _receive(self) -> Received:
         command, context_id = self._messages.read_command()

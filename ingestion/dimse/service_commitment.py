@@ -60,14 +60,19 @@ def begin_commitment(request: Request, context: AnsweredContext, desk: Desk) -> 
 def begin_event_report(request: Request, context: AnsweredContext, desk: Desk) -> Operation:
     """Take the result of a commitment that we asked the peer for. Raises nothing."""
 
-    def serve(data_set: JsonDataSet) -> Served:
-        _require_well_known(request)
-        if request.event_type_id not in set(EventType):
-            raise OperationRefused("the only events are 1, 2", OperationStatus.NO_SUCH_EVENT_TYPE)
-        record_result(read_event(data_set), ae_title=desk.conversation.calling_ae_title)
-        return Served()
+    ae_title = desk.conversation.calling_ae_title
+    return begin_normalized(
+        request, context, partial(take_result, request=request, ae_title=ae_title)
+    )
 
-    return begin_normalized(request, context, serve)
+
+def take_result(data_set: JsonDataSet, *, request: Request, ae_title: str) -> Served:
+    """Keep the result that an N-EVENT-REPORT of this peer tells. Raises `OperationRefused`."""
+    _require_well_known(request)
+    if request.event_type_id not in set(EventType):
+        raise OperationRefused("the only events are 1, 2", OperationStatus.NO_SUCH_EVENT_TYPE)
+    record_result(read_event(data_set), ae_title=ae_title)
+    return Served()
 
 
 def _require_well_known(request: Request) -> None:

@@ -31,6 +31,7 @@ class Service:
     """A running service and the folder of its storage space."""
 
     port: int
+    tls_port: int  # 0 unless TLS is on
     objects: Path
     stop: Callable[[], None]
 
@@ -70,19 +71,20 @@ def start_service(space: StorageSpace, settings: Settings, tmp_path: Path) -> It
             settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(
                 update={"dimse_drain_seconds": 0.0, "limits": settings.LIMITS} | environment
             )
-            service = _start(tmp_path / "objects")
+            has_tls = settings.ENVIRONMENT.dimse_tls_port is not None
+            service = _start(tmp_path / "objects", has_tls=has_tls)
             stack.callback(service.stop)
             return service
 
         yield start
 
 
-def _start(objects: Path) -> Service:
-    listening = open_listening_socket("127.0.0.1", 0)
-    port = listening.getsockname()[1]
+def _start(objects: Path, *, has_tls: bool) -> Service:
+    plain = open_listening_socket("127.0.0.1", 0)
+    secure = open_listening_socket("127.0.0.1", 0) if has_tls else None
     stop = threading.Event()
     thread = threading.Thread(
-        target=serve_until, args=(Entrances(plain=listening), stop.wait), name="service"
+        target=serve_until, args=(Entrances(plain, secure), stop.wait), name="service"
     )
     thread.start()
 
@@ -91,7 +93,8 @@ def _start(objects: Path) -> Service:
         thread.join(20)
         assert not thread.is_alive()
 
-    return Service(port, objects, end)
+    tls_port = secure.getsockname()[1] if secure else 0
+    return Service(plain.getsockname()[1], tls_port, objects, end)
 
 
 @pytest.fixture(params=["fast", "stock"])

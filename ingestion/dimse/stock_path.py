@@ -259,6 +259,10 @@ class _ResponsesOnly:
         """Nothing was asked of the peer."""
         raise AssertionError("the stock data path sends no requests")
 
+    def notify(self, _message_of: object, _settle: object) -> bool:
+        """Nobody is told anything."""
+        return False
+
     def is_cancelled(self) -> bool:
         """These services know no C-CANCEL."""
         return False

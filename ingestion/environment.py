@@ -88,6 +88,12 @@ class Limits(BaseSettings):
     associations_per_peer_max: int = Field(
         64, ge=1, description="Associations of one peer address in one DIMSE process."
     )
+    sub_associations_max: int = Field(
+        64, ge=1, description="Associations with other application entities of one process."
+    )
+    sub_associations_per_destination_max: int = Field(
+        16, ge=1, description="Associations with one other application entity of one process."
+    )
     dimse_queries_max: int = Field(
         8, ge=1, le=1000, description="Threads of one DIMSE process that use the database at once."
     )

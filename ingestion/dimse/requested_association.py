@@ -243,7 +243,7 @@ class RequestedAssociation:
             self._say_goodbye(Abort.BY_SERVICE_USER)
 
     def stop(self) -> None:
-        """End it without a word, though it waits for the peer. The only method for other threads."""
+        """End it without a word, though it waits for the peer. May come from any thread."""
         self._reader.stop_reading()
         with contextlib.suppress(OSError):  # it is closed already
             # Not of the TLS socket, which would send something while another thread may do so.

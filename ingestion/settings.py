@@ -147,6 +147,8 @@ SECRETS_KEY = base64.urlsafe_b64encode(
 
 # The port through which rows that became due tell a worker; `ingestion/wakeups.py`.
 WAKE_UPS = "workers.wake_ups.wake_worker"
+# The port through which the admin asks application entities whether they answer.
+ECHO = "ingestion.dimse.echo.echo"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["dicomweb.authentication.BearerTokenAuthentication"],

@@ -5,6 +5,7 @@ from django.apps import apps
 from ingestion.admin import (
     access_tokens,
     application_entities,
+    association_records,
     events,
     instances,
     receipts,
@@ -23,6 +24,7 @@ use_standard_names(apps.get_app_config("ingestion").get_models())
 __all__ = [
     "access_tokens",
     "application_entities",
+    "association_records",
     "events",
     "instances",
     "receipts",

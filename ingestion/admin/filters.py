@@ -9,7 +9,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from ingestion.models import AssociationRecord
+
 PERIODS = (("1", "Today and yesterday"), ("7", "Last 7 days"), ("30", "Last 30 days"))
+CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 class PeriodFilter(SimpleListFilter):
@@ -43,8 +46,38 @@ class ReceivedFilter(PeriodFilter):
 
     def bound(self, day: date) -> object:
         """The least receipt id of that day."""
-        start = datetime(day.year, day.month, day.day, tzinfo=timezone.get_current_timezone())
-        return UUID(int=int(start.timestamp() * 1000) << 80)
+        return _least_receipt_id(
+            datetime(day.year, day.month, day.day, tzinfo=timezone.get_current_timezone())
+        )
+
+
+class AssociationFilter(SimpleListFilter):
+    """Receipts of one association, by its record. Offered only where a link chose it.
+
+    Conversations have no index; the time inside the ids bounds what is read.
+    """
+
+    title = "association"
+    parameter_name = "association"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """The one that was chosen, if any."""
+        chosen = request.GET.get(self.parameter_name, "")
+        return ((chosen, f"Association {chosen}"),) if chosen else ()
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Model]") -> "QuerySet[Model]":  # noqa: ARG002
+        """Those that it brought; none when its record is gone."""
+        if not self.value():
+            return queryset
+        chosen = self.value() or ""
+        record = AssociationRecord.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        if record is None:
+            return queryset.none()
+        return queryset.filter(
+            conversation_id=record.association_id,
+            pk__gte=_least_receipt_id(record.started_at - CLOCKS_DIFFER),
+            pk__lt=_least_receipt_id(record.ended_at + CLOCKS_DIFFER),
+        )
 
 
 class StudyDateFilter(PeriodFilter):
@@ -63,3 +96,7 @@ class RetiredFilter(PeriodFilter):
 
     title = "retired"
     column = "retired_at"
+
+
+def _least_receipt_id(moment: datetime) -> UUID:
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -27,6 +27,7 @@ SECTIONS: dict[str, list[Screen]] = {
         Screen("Revisions", "history", "ingestion.studyrevision"),
         Screen("Events", "campaign", "ingestion.event"),
         Screen("Retired objects", "auto_delete", "ingestion.retiredobject"),
+        Screen("Associations", "swap_horiz", "ingestion.associationrecord"),
     ],
     "Worklist": [
         Screen("Workitems", "checklist", "ingestion.workitem"),

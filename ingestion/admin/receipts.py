@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from ingestion.admin.display_values import date_text, person_name_text, size_text
-from ingestion.admin.filters import ReceivedFilter
+from ingestion.admin.filters import AssociationFilter, ReceivedFilter
 from ingestion.admin.large_tables import UID_PREFIX, UUID_TEXT, LargeRecordAdmin, SearchTerm
 from ingestion.admin.linked_rows import list_link
 from ingestion.admin.unfold_admin import display
 from ingestion.errors import NotFound
-from ingestion.models import Instance, Outcome, Receipt
+from ingestion.models import AssociationRecord, Instance, Outcome, Receipt, SenderKind
 from ingestion.use_cases.register_receipts import retry_receipt
 
 OUTCOME_COLOURS = {
@@ -43,7 +43,7 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
         "storage_space",
     )
     list_select_related = ("storage_space",)
-    list_filter = ("outcome", ReceivedFilter, "storage_space")
+    list_filter = ("outcome", ReceivedFilter, "storage_space", AssociationFilter)
     search_terms = (
         SearchTerm("sop_instance_uid__startswith", UID_PREFIX),
         SearchTerm("pk", UUID_TEXT, lambda text: str(UUID(text))),
@@ -66,7 +66,8 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
             {
                 "fields": (
                     ("sender_kind", "calling_ae_title", "called_ae_title"),
-                    ("principal", "peer_address", "conversation_id"),
+                    ("principal", "peer_address"),
+                    ("conversation_id", "association"),
                 )
             },
         ),
@@ -94,7 +95,7 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
             },
         ),
     )
-    readonly_fields = ("instance", "size", "sha256", "patient", "study_day")
+    readonly_fields = ("association", "instance", "size", "sha256", "patient", "study_day")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Whoever may change receipts, although nobody edits one."""
@@ -152,3 +153,10 @@ class ReceiptAdmin(LargeRecordAdmin[Receipt]):
     def instance(self, receipt: Receipt) -> SafeString:
         """The instance of this UID, if there is one."""
         return list_link(Instance, "Find the instance", q=receipt.sop_instance_uid)
+
+    @display(description="Association")
+    def association(self, receipt: Receipt) -> SafeString | str:
+        """The record of the association that brought it, if one did."""
+        if receipt.sender_kind != SenderKind.DIMSE:
+            return ""
+        return list_link(AssociationRecord, "Find the association", q=receipt.conversation_id)

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     ) -> Callable[[F], F]:
         """Name a column; `label` paints its values, by value."""
 
+    def page_action(*, description: str, permissions: list[str]) -> Callable[[F], F]:
+        """Name a button of a page."""
+
 else:
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
+    from unfold.decorators import action as page_action
     from unfold.decorators import display
 
     class ModelAdmin(UnfoldModelAdmin):
@@ -30,7 +34,7 @@ else:
             return cls
 
 
-__all__ = ["ModelAdmin", "ReadOnly", "display"]
+__all__ = ["ModelAdmin", "ReadOnly", "display", "page_action"]
 
 
 class ReadOnly:

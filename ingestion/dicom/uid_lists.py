@@ -3,6 +3,7 @@
 Source: the files IMAGE_CUIDS and IMAGE_TSUIDS of the original; names as in PS3.6 Annex A.
 """
 
+import enum
 from collections.abc import Iterable
 
 from pydicom.uid import UID
@@ -11,20 +12,32 @@ from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.errors import InvalidDocument
 
 
-def read_uid_list(text: str) -> list[str]:
+class UidKind(enum.StrEnum):
+    """What a UID of the Standard stands for (PS3.6 Table A-1, UID Type)."""
+
+    SOP_CLASS = "SOP Class"
+    TRANSFER_SYNTAX = "Transfer Syntax"
+
+
+def read_uid_list(text: str, kind: UidKind) -> list[str]:
     """The UIDs in their order, each once. Blank lines and what follows `#` mean nothing.
 
-    Raises `InvalidDocument` that names every line without a valid UID.
+    Raises `InvalidDocument` that names every line without a UID, and those with one that the
+    Standard has for something else. What the Standard does not know may be of any kind.
     """
     uids: dict[str, None] = {}
     mistakes: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         content = line.partition("#")[0].strip()
         uid = content.rpartition(":")[2].strip()
-        if is_valid_uid(uid):
-            uids[uid] = None
-        elif content:
+        if not content:
+            continue
+        if not is_valid_uid(uid):
             mistakes.append(f"line {number} has no valid UID")
+        elif UID(uid).type not in {kind.value, ""}:
+            mistakes.append(f"line {number}: {uid_name(uid)} is no {kind.value}")
+        else:
+            uids[uid] = None
     if mistakes:
         raise InvalidDocument("; ".join(mistakes))
     return list(uids)

@@ -56,6 +56,10 @@ class AssociationRecord(models.Model):
             models.Index(
                 fields=["calling_ae_title", "-ended_at"], name="association_by_calling_ae"
             ),
+            models.Index(fields=["called_ae_title", "-ended_at"], name="association_by_called_ae"),
+            models.Index(
+                fields=["-id"], name="association_troubled", condition=~Q(outcome="released")
+            ),
         ]
 
     def __str__(self) -> str:

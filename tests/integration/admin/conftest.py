@@ -28,6 +28,7 @@ from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.revise_studies import revise_due_studies
 from ingestion.use_cases.search_manifest import Scope
 from ingestion.use_cases.subscribe_to_workitems import subscribe_to_worklist
+from tests.association_records import make_record
 from tests.receipts import make_receipt, make_space
 from tests.workitems import build_workitem
 
@@ -79,6 +80,7 @@ def held(space: StorageSpace) -> Study:
     local = LocalApplicationEntity.objects.create(ae_title="INGEST", storage_space=space)
     remote = RemoteApplicationEntity.objects.create(ae_title="CT_1", host="10.0.0.1", port=104)
     remote.may_call.add(local)
+    make_record(storage_space=space)
     token = AccessToken.objects.create(
         name="viewer", digest=token_digest(TOKEN), expires_at=timezone.now()
     )

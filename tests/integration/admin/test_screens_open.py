@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from ingestion.models import (
     AccessToken,
+    AssociationRecord,
     Event,
     Instance,
     LocalApplicationEntity,
@@ -33,6 +34,7 @@ STATEMENTS: dict[type[Model], tuple[int, int]] = {
     Series: (5, 5),
     Instance: (6, 8),
     Receipt: (6, 4),
+    AssociationRecord: (6, 4),
     StudyRevision: (5, 4),
     Event: (5, 4),
     RetiredObject: (6, 4),
@@ -44,7 +46,17 @@ STATEMENTS: dict[type[Model], tuple[int, int]] = {
     WorklistSubscription: (6, 4),
 }
 SCREENS = list(STATEMENTS)
-BIG = (Study, Series, Instance, Receipt, StudyRevision, Event, RetiredObject, Workitem)
+BIG = (
+    Study,
+    Series,
+    Instance,
+    Receipt,
+    StudyRevision,
+    Event,
+    RetiredObject,
+    Workitem,
+    AssociationRecord,
+)
 
 
 def address(model: type[Model], view: str, *arguments: object) -> str:

@@ -39,7 +39,7 @@ from ingestion.dimse.negotiation import (
     negotiate_extensions,
 )
 from ingestion.dimse.notifications import Notifications
-from ingestion.dimse.operations import Conversation, Desk, Tally
+from ingestion.dimse.operations import Begin, Conversation, Desk, Operation, Tally
 from ingestion.dimse.service_store import TakeCustody
 from ingestion.dimse.services import begin_operation
 from ingestion.dimse.supported_services import Openness
@@ -101,6 +101,7 @@ class House:
     check_identity: CheckIdentity = ignore_identity
     dimse_timeout_seconds: float | None = None  # else as long as between messages
     identifier_bytes_max: int = IDENTIFIER_BYTES_MAX
+    begin: Begin = begin_operation
 
 
 class Association:
@@ -268,7 +269,8 @@ class Association:
             request, context_id = channel.receive_request()
             # A C-CANCEL that came too late: nothing is under way, and it has no response.
             if request.command_field != CommandField.C_CANCEL_RQ:
-                _serve(request, context_id, channel=channel, desk=desk)
+                operation = self._house.begin(request, channel.contexts[context_id], desk)
+                _serve(operation, request, context_id=context_id, channel=channel)
 
     def _release(self) -> None:
         """Answer, then let the peer close (PS3.8 9.2, AR-4)."""
@@ -286,9 +288,8 @@ class Association:
             self._reader.discard_until_closed()
 
 
-def _serve(request: Request, context_id: int, *, channel: Channel, desk: Desk) -> None:
-    """Take a request's data set, then send every answer."""
-    operation = begin_operation(request, channel.contexts[context_id], desk)
+def _serve(operation: Operation, request: Request, *, context_id: int, channel: Channel) -> None:
+    """Take the request's data set, then send every answer."""
     try:
         if request.has_data_set:
             channel.receive_data_set(context_id, operation.write)

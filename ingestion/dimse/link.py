@@ -92,7 +92,7 @@ class Channel:
     def is_left(self, *, within_seconds: float) -> bool:
         """Whether the next that comes from the peer, if it comes by then, is its end."""
         upcoming = self._reader.upcoming_pdu_type(within_seconds=within_seconds)
-        return upcoming not in {None, PduType.P_DATA_TF}
+        return upcoming in {PduType.A_RELEASE_RQ, PduType.A_ABORT}
 
     def send(self, message: Message, *, context_id: int) -> None:
         """Send a message, in this context unless it names its own."""

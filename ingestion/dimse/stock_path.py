@@ -1,8 +1,9 @@
 """The stock data path: pynetdicom reads everything; policy, services and custody are ours.
 
-Slower than `association`, and an object passes through memory. Three things differ for
+Slower than `association`, and an object passes through memory. Four things differ for
 peers: unknown command fields and UIDs that break PS3.5 9.1 end the association, aborts
-carry pynetdicom's reasons, and the protocol version is not looked at.
+carry pynetdicom's reasons, the protocol version is not looked at, and that a passcode was
+right is not confirmed.
 Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 """
 
@@ -38,9 +39,9 @@ from ingestion.dimse.association_request import (
 )
 from ingestion.dimse.commands import Request
 from ingestion.dimse.data_path import prepare_connection
+from ingestion.dimse.extended_negotiation import OfferedIdentity
 from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted, negotiate
-from ingestion.dimse.operations import Conversation, Desk, Message, Tally
-from ingestion.dimse.services import begin_operation
+from ingestion.dimse.operations import Begin, Conversation, Desk, Message, Tally
 from ingestion.dimse.supported_services import Service
 from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
 
@@ -190,6 +191,7 @@ class StockAssociation:
                 identifier_bytes_max=self._house.identifier_bytes_max,
             ),
             contexts=accepted(answered),
+            begin=self._house.begin,
         )
 
     def _outcome(self) -> Outcome:
@@ -206,9 +208,12 @@ class StockAssociation:
 class _Reactor(Reactor):
     """Serves requests by our operations, where pynetdicom aborts for what it does not know."""
 
-    def serve_with(self, desk: Desk, *, contexts: Mapping[int, AnsweredContext]) -> None:
+    def serve_with(
+        self, desk: Desk, *, contexts: Mapping[int, AnsweredContext], begin: Begin
+    ) -> None:
         """What requests are served with; set once, when the association is admitted."""
         self._desk = desk
+        self._begin = begin
         self._contexts = contexts
 
     def has_sent_abort(self) -> bool:
@@ -226,7 +231,7 @@ class _Reactor(Reactor):
             self._contexts[context_id], transfer_syntax=str(context.transfer_syntax[0])
         )
         request = _as_service_request(msg, has_data_set=bool(data_set))
-        operation = begin_operation(request, answered, self._desk)
+        operation = self._begin(request, answered, self._desk)
         try:
             operation.write(data_set)
             link = _ResponsesOnly(self._contexts, lambda message: self._send(message, context_id))
@@ -325,6 +330,19 @@ def _as_request(reactor: Reactor) -> AssociationRequest:
         pdu_bytes_max=reactor.requestor.maximum_length or 0,
         proposes_asynchronous_operations=reactor.requestor.asynchronous_operations != (1, 1),
         implementation_version_name=reactor.requestor.implementation_version_name or "",
+        user_identity=_offered_identity(reactor),
+    )
+
+
+def _offered_identity(reactor: Reactor) -> OfferedIdentity | None:
+    offered = reactor.requestor.user_identity
+    if offered is None:
+        return None
+    return OfferedIdentity(
+        int(offered.user_identity_type or 0),
+        bool(offered.positive_response_requested),
+        primary=offered.primary_field or b"",
+        secondary=offered.secondary_field or b"",
     )
 
 

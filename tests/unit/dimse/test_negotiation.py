@@ -1,11 +1,16 @@
 """Which presentation contexts are accepted. Source: PS3.4 B.5, PS3.8 Table 9-18."""
 
+from dataclasses import replace
+
 import pytest
 from pynetdicom.pdu import A_ASSOCIATE_AC
+from pynetdicom.pdu_items import UserIdentitySubItemAC
 
 from ingestion.dimse.association_policy import EVERYTHING, Rules
 from ingestion.dimse.association_request import AssociationRequest, ProposedContext
+from ingestion.dimse.extended_negotiation import OfferedIdentity, Roles
 from ingestion.dimse.negotiation import (
+    AnsweredContext,
     accepted,
     encode_acceptance,
     negotiate,
@@ -147,3 +152,168 @@ def test_window_is_not_mentioned_to_a_peer_that_did_not_ask() -> None:
     pdu = decoded_acceptance(asked)
     assert pdu.user_information is not None
     assert pdu.user_information.async_ops_window is None
+
+
+CT = STORAGE[1]
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+COMMITMENT = "1.2.840.10008.1.20.1"
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+JPEG = "1.2.840.10008.1.2.4.50"
+
+
+def answered(
+    abstract_syntax: str,
+    *transfer_syntaxes: str,
+    roles: Roles | None = None,
+    rules: Rules = EVERYTHING,
+) -> AnsweredContext:
+    """The answer to one context."""
+    asked = replace(
+        request(ProposedContext(1, abstract_syntax, transfer_syntaxes or (IMPLICIT,))),
+        roles={abstract_syntax: roles} if roles else {},
+    )
+    return negotiate(asked, Openness.KNOWN, rules)[0]
+
+
+@pytest.mark.parametrize(
+    ("proposed", "chosen"),
+    [
+        ([JPEG, EXPLICIT, IMPLICIT], EXPLICIT),
+        ([IMPLICIT, EXPLICIT], IMPLICIT),
+        (["1.2.840.10008.1.2.2"], "1.2.840.10008.1.2.2"),
+        ([JPEG], None),
+        (["1.2.840.10008.1.2.1.99"], None),  # deflated
+    ],
+)
+def test_queries_come_in_a_syntax_that_we_read(proposed: list[str], chosen: str | None) -> None:
+    context = answered(STUDY_ROOT_FIND, *proposed)
+    assert (context.result == 0) == (chosen is not None)
+    assert chosen is None or context.transfer_syntax == chosen
+
+
+@pytest.mark.parametrize(
+    ("uid", "proposed", "granted"),
+    [
+        (CT, (True, False), (True, False)),
+        (CT, (False, True), (False, True)),
+        (CT, (True, True), (True, True)),
+        (COMMITMENT, (False, True), (False, True)),
+        (STUDY_ROOT_FIND, (True, True), (True, False)),
+    ],
+)
+def test_peer_is_what_it_wants_to_be_where_that_makes_sense(
+    uid: str, proposed: tuple[bool, bool], granted: tuple[bool, bool]
+) -> None:
+    context = answered(uid, roles=Roles(*proposed))
+    assert (context.result, context.peer_is_scu, context.peer_is_scp) == (0, *granted)
+
+
+@pytest.mark.parametrize(
+    ("uid", "roles"), [(STUDY_ROOT_FIND, Roles(is_scu=False, is_scp=True)), (CT, Roles(False))]
+)
+def test_context_without_a_role_is_rejected_by_the_user(uid: str, roles: Roles) -> None:
+    assert answered(uid, roles=roles).result == 1
+
+
+def test_who_only_retrieves_gets_a_syntax_that_every_object_can_have() -> None:
+    only_scp = Roles(is_scu=False, is_scp=True)
+    assert answered(CT, JPEG, IMPLICIT, EXPLICIT, roles=only_scp).transfer_syntax == EXPLICIT
+    assert answered(CT, JPEG, IMPLICIT, roles=only_scp).transfer_syntax == IMPLICIT
+    assert answered(CT, JPEG, roles=only_scp).transfer_syntax == JPEG
+    assert answered(CT, JPEG, EXPLICIT, roles=Roles(True, True)).transfer_syntax == JPEG
+
+
+# What the rules allow → results of Verification, CT storage, MR storage, FIND, GET.
+MR = "1.2.840.10008.5.1.4.1.1.4"
+RULES = [
+    (Rules(), [0, 0, 0, 0, 0]),
+    (Rules(services=frozenset()), [0, 1, 1, 1, 1]),
+    (Rules(services=frozenset({"store"})), [0, 0, 0, 1, 1]),
+    (Rules(services=frozenset({"find", "get"})), [0, 1, 1, 0, 0]),
+    (Rules(sop_classes=frozenset({CT})), [0, 0, 1, 0, 0]),
+    (Rules(transfer_syntaxes=frozenset({JPEG})), [0, 4, 4, 0, 0]),
+    (Rules(transfer_syntaxes=frozenset({EXPLICIT, JPEG})), [0, 0, 0, 0, 0]),
+]
+
+
+@pytest.mark.parametrize(("rules", "results"), RULES)
+def test_rules_decide_what_is_accepted(rules: Rules, results: list[int]) -> None:
+    uids = ["1.2.840.10008.1.1", CT, MR, STUDY_ROOT_FIND, STUDY_ROOT_GET]
+    given = [answered(uid, IMPLICIT, EXPLICIT, rules=rules) for uid in uids]
+    assert [context.result for context in given] == results
+    if rules.transfer_syntaxes and results[1] == 0:
+        assert given[1].transfer_syntax == EXPLICIT
+
+
+def test_rules_of_storage_do_not_hold_for_what_is_retrieved() -> None:
+    only_get = Rules(services=frozenset({"get"}), sop_classes=frozenset({MR}))
+    context = answered(CT, roles=Roles(is_scu=True, is_scp=True), rules=only_get)
+    assert (context.result, context.peer_is_scu, context.peer_is_scp) == (0, False, True)
+    only_store = Rules(services=frozenset({"store"}))
+    context = answered(CT, roles=Roles(is_scu=True, is_scp=True), rules=only_store)
+    assert (context.result, context.peer_is_scu, context.peer_is_scp) == (0, True, False)
+
+
+def test_roles_are_answered_where_they_were_proposed_and_accepted() -> None:
+    asked = replace(
+        request(
+            ProposedContext(1, CT, (IMPLICIT,)),
+            ProposedContext(3, MR, (IMPLICIT,)),
+            ProposedContext(5, OTHER_SERVICES[0], (IMPLICIT,)),
+        ),
+        roles={CT: Roles(False, True), OTHER_SERVICES[0]: Roles(False, True)},
+    )
+    information = decoded_acceptance(asked).user_information
+    assert information is not None
+    assert {
+        uid: (role.scu_role, role.scp_role) for uid, role in information.role_selection.items()
+    } == {CT: (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("uid", "proposed", "answer"),
+    [
+        (STUDY_ROOT_FIND, "01 01 01 01 01", "01 01 01 01 00"),
+        (STUDY_ROOT_FIND, "00 01 00 01 01", "00 01 00 01 00"),
+        (STUDY_ROOT_FIND, "01", "01"),
+        (STUDY_ROOT_FIND, "01 01 01 01 01 01 01 01 01", "01 01 01 01 00 01 01"),
+        (STUDY_ROOT_FIND, "", ""),
+        (STUDY_ROOT_FIND, "FF", "01"),
+        (STUDY_ROOT_MOVE, "01 01", "01 00"),
+        (STUDY_ROOT_GET, "01", "01"),
+        (CT, "02 00 00 00 00 00", None),
+        (OTHER_SERVICES[0], "01", None),
+    ],
+)
+def test_extended_negotiation_is_answered_with_what_we_do(
+    uid: str, proposed: str, answer: str | None
+) -> None:
+    asked = replace(
+        request(ProposedContext(1, uid, (IMPLICIT,))), extended={uid: bytes.fromhex(proposed)}
+    )
+    agreed = negotiate_extensions(asked, accepted(negotiate(asked, Openness.KNOWN)))
+    assert agreed == ({} if answer is None else {uid: bytes.fromhex(answer)})
+    information = decoded_acceptance(asked).user_information
+    assert information is not None
+    assert information.ext_neg is None or len(information.ext_neg) == len(agreed)
+
+
+def test_identity_is_confirmed_without_a_word() -> None:
+    asked = request(ProposedContext(1, CT, (IMPLICIT,)))
+    confirmed = decoded_acceptance(asked, confirms_identity=True).user_information
+    silent = decoded_acceptance(asked).user_information
+    assert confirmed is not None
+    assert silent is not None
+    assert isinstance(confirmed.user_identity, UserIdentitySubItemAC)
+    assert confirmed.user_identity.server_response == b""
+    assert silent.user_identity is None
+
+
+def test_identity_is_never_shown() -> None:
+    offered = OfferedIdentity(2, wants_response=True, primary=b"joe", secondary=b"secret")
+    asked = replace(request(ProposedContext(1, CT, (IMPLICIT,))), user_identity=offered)
+    assert "joe" not in repr(asked)
+    assert "secret" not in repr(asked)

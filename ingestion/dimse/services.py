@@ -10,6 +10,7 @@ from ingestion.dimse.service_availability import begin_availability
 from ingestion.dimse.service_commitment import begin_commitment, begin_event_report
 from ingestion.dimse.service_find import begin_find
 from ingestion.dimse.service_get import begin_get
+from ingestion.dimse.service_move import begin_move
 from ingestion.dimse.service_procedure_step import begin_procedure_step
 from ingestion.dimse.service_store import begin_store
 from ingestion.dimse.supported_services import Service
@@ -23,8 +24,9 @@ def begin_echo(request: Request, _context: AnsweredContext, _desk: Desk) -> Oper
 _BEGIN: dict[tuple[int, Service | None], Begin] = {
     (CommandField.C_ECHO_RQ, Service.VERIFICATION): begin_echo,
     (CommandField.C_STORE_RQ, Service.STORE): begin_store,
-    (CommandField.C_GET_RQ, Service.GET): begin_get,
     (CommandField.C_FIND_RQ, Service.FIND): begin_find,
+    (CommandField.C_GET_RQ, Service.GET): begin_get,
+    (CommandField.C_MOVE_RQ, Service.MOVE): begin_move,
     (CommandField.N_ACTION_RQ, Service.COMMITMENT): begin_commitment,
     (CommandField.N_EVENT_REPORT_RQ, Service.COMMITMENT): begin_event_report,
     (CommandField.N_CREATE_RQ, Service.PROCEDURE_STEP): begin_procedure_step,

@@ -19,7 +19,17 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from ingestion.models import Event, Instance, Outcome, Receipt, RetiredObject, Series, Study
+from ingestion.models import (
+    CommitmentState,
+    Event,
+    Instance,
+    Outcome,
+    Receipt,
+    RetiredObject,
+    Series,
+    StorageCommitment,
+    Study,
+)
 
 DEPTH_MAX = 100_000
 
@@ -54,6 +64,11 @@ for _queue in (
     Queue("receipts_troubled", _troubled_receipts, "received_at"),
     Queue("events_waiting", lambda: Event.objects.filter(fanned_out_at=None), "created_at"),
     Queue("studies_due", lambda: Study.objects.filter(settles_at__lte=Now()), "settles_at"),
+    Queue(
+        "commitments_owed",
+        lambda: StorageCommitment.objects.filter(state=CommitmentState.PENDING),
+        "requested_at",
+    ),
     Queue(
         "retired_objects_due",
         lambda: RetiredObject.objects.filter(removable_at__lte=Now()),

@@ -55,8 +55,7 @@ def report_here(
         return  # it stays due: a worker comes back to it
     settle = partial(_settle, commitment_id)
     message = partial(_report, event, context, retrieve_ae_title=retrieve_ae_title)
-    if not link.notify(message, settle):
-        settle(None)
+    link.notify(message, settle)
 
 
 def report_next_commitment() -> int:

@@ -130,12 +130,13 @@ class RequestLink:
             elif not self._channel.notifications.take(command):
                 return command
 
-    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> bool:
+    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> None:
         """Send a request of ours that is answered later, unless the peer leaves."""
+        message_id = self._channel.notifications.add(settle)
         if self._channel.is_left(within_seconds=_LEAVING_SECONDS):
-            return False
-        self.send(message_of(self._channel.notifications.add(settle)))
-        return True
+            self._channel.notifications.drop()
+        else:
+            self.send(message_of(message_id))
 
     def is_cancelled(self) -> bool:
         """Whether the request was cancelled, as far as that can be read already."""

@@ -76,11 +76,11 @@ class Link(Protocol):
     def receive_response(self) -> Response:
         """Wait for the response to a request of ours; its data set is let pass."""
 
-    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> bool:
+    def notify(self, message_of: Callable[[int], Message], settle: Settle) -> None:
         """Send a request of ours, made for its message ID, which the peer answers when it likes.
 
-        `settle` is called when it does, or when the association is over. False: the peer is
-        leaving, nothing was sent, and `settle` is not called.
+        `settle` is called when it does, or when the association is over. A peer that is leaving
+        already is sent nothing.
         """
 
     def is_cancelled(self) -> bool:

@@ -264,9 +264,9 @@ class _ResponsesOnly:
         """Nothing was asked of the peer."""
         raise AssertionError("the stock data path sends no requests")
 
-    def notify(self, _message_of: object, _settle: object) -> bool:
+    def notify(self, _message_of: object, _settle: object) -> NoReturn:
         """Nobody is told anything."""
-        return False
+        raise AssertionError("the stock data path sends no requests")
 
     def is_cancelled(self) -> bool:
         """These services know no C-CANCEL."""

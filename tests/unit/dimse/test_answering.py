@@ -5,6 +5,7 @@ Source: PS3.7 9.1.2 (pending responses), 9.3.2.3 (C-CANCEL), 9.1.3 (C-GET); PS3.
 
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -273,3 +274,25 @@ def test_identifier_above_the_limit_is_refused_and_let_pass(connect_fast: Connec
     assert (refused.status, refused.comment) == (0x0213, "data set above 1000 bytes")
     peer.send(message(3, FIND, bytes(1000)))
     assert peer.read_message()[0].status == 0
+
+
+def test_many_answers_take_no_more_memory_than_a_few(connect_fast: Connect) -> None:
+    held_bytes: list[int] = []
+
+    def answers(request: Request, data_set: bytes, _link: Link) -> Iterator[Message]:
+        for number in range(2000):
+            yield pending(request, data_set)
+            if number in {100, 1999}:
+                held_bytes.append(tracemalloc.get_traced_memory()[0])
+        yield final(request)
+
+    peer, _ = asking(connect_fast, answers)
+    peer.send(message(3, FIND, bytes(10_000)))
+    tracemalloc.start()
+    try:
+        while peer.read_message()[0].status == 0xFF00:
+            pass
+    finally:
+        tracemalloc.stop()
+    early, late = held_bytes
+    assert late < early + 100_000

@@ -14,10 +14,10 @@ from ingestion.dimse.variable_items import ItemType, item, malformed, text
 _LENGTH = struct.Struct(">H")
 
 # PS3.4 C.5.1.1.1: relational queries, date-time matching, fuzzy matching of person names,
-# timezone adjustment; not: enhanced multi-frame conversion.
+# timezone adjustment, empty value and multiple value matching; not: enhanced multi-frame images.
 # PS3.4 C.5.2.1.1 and C.5.3.1.1: relational retrieval; not: enhanced multi-frame conversion.
 _SUPPORTED_EXTENSIONS = {
-    Service.FIND: bytes([1, 1, 1, 1, 0]),
+    Service.FIND: bytes([1, 1, 1, 1, 0, 1, 1]),
     Service.MOVE: bytes([1, 0]),
     Service.GET: bytes([1, 0]),
 }

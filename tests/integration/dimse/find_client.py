@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tests.builders import data_set_bytes
+from ingestion.models import StorageSpace
+from tests.builders import build_ct, data_set_bytes, part10_bytes
+from tests.held_instances import hold
 from tests.scripted_peer import (
     ASSOCIATE_AC,
     DATA_SET,
@@ -97,5 +102,15 @@ def query(level: str, **keys: Any) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        identifier.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
     return identifier
+
+
+def keep(space: StorageSpace, study: str, series: str, sop: str, **values: Any) -> None:
+    """Store and register a CT image with these values by keyword."""
+    dataset = build_ct(study_instance_uid=study, series_instance_uid=series, sop_instance_uid=sop)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    hold(space, part10_bytes(dataset))

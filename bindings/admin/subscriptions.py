@@ -52,6 +52,7 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
             {
                 "fields": (
                     "url",
+                    ("application_entity", "asks_for_commitment"),
                     ("auth_kind", "auth_user_name", "new_auth_secret"),
                     "new_headers",
                     "content_mode",

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ingestion.models import EventType, StorageSpace
+from ingestion.models import EventType, RemoteApplicationEntity, StorageSpace
 from ingestion.models.secrets import EncryptedJSONField, EncryptedTextField
 
 # RFC 9110 5.1 and 5.5: a token, then visible text.
@@ -31,6 +31,7 @@ class BindingKind(models.TextChoices):
 
     WEBHOOK = "webhook", "Signed webhook"
     STOW_RS = "stow_rs", "STOW-RS"
+    C_STORE = "c_store", "C-STORE"
 
 
 class AuthKind(models.TextChoices):
@@ -121,7 +122,20 @@ class Subscription(models.Model):
     calling_ae_titles = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     sop_classes = ArrayField(models.CharField(max_length=64), default=list, blank=True)
 
-    url = models.CharField("URL", max_length=2000, validators=[validate_target])
+    application_entity = models.ForeignKey(
+        RemoteApplicationEntity,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="subscriptions",
+        help_text="Where C-STORE sends to; it needs a host and a port.",
+    )
+    asks_for_commitment = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="After C-STORE: delivered only once storage commitment says so.",
+    )
+    url = models.CharField("URL", max_length=2000, blank=True, validators=[validate_target])
     auth_kind = models.CharField(max_length=10, choices=AuthKind, default=AuthKind.NONE)
     auth_user_name = models.CharField(max_length=200, blank=True)
     auth_secret = EncryptedTextField(
@@ -178,9 +192,16 @@ class Subscription(models.Model):
                 violation_error_message="Choose at least one event type.",
             ),
             models.CheckConstraint(
-                condition=~Q(kind="stow_rs") | Q(event_types__contained_by=["DicomAvailableEvent"]),
-                name="subscription_stow_rs_takes_instances",
-                violation_error_message="STOW-RS can only deliver instances.",
+                condition=~Q(kind__in=["stow_rs", "c_store"])
+                | Q(event_types__contained_by=["DicomAvailableEvent"]),
+                name="subscription_forwards_instances",
+                violation_error_message="STOW-RS and C-STORE can only deliver instances.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="c_store", application_entity__isnull=False)
+                | (~Q(kind="c_store") & ~Q(url="")),
+                name="subscription_knows_where",
+                violation_error_message="C-STORE needs an application entity, the others a URL.",
             ),
             models.CheckConstraint(
                 condition=Q(calling_ae_titles=[])

@@ -125,7 +125,7 @@ def test_form_refuses_what_cannot_work(browser: Client, field: str, value: Any) 
 def test_stow_rs_is_refused_for_what_are_no_instances(browser: Client, event_type: str) -> None:
     wrong = {**FORM, "kind": "stow_rs", "event_types": [event_type]}
     response = browser.post(url("subscription", "add"), wrong)
-    assert "STOW-RS can only deliver instances." in response.content.decode()
+    assert "STOW-RS and C-STORE can only deliver instances." in response.content.decode()
 
 
 def test_test_event_is_sent_and_says_how_it_went(

@@ -1,28 +1,14 @@
-"""One association as acceptor: from the connection to its end, on one thread.
+"""An association as acceptor on our own data path: from the connection to its end, on one thread.
 
 Source: PS3.8 9.2 (state machine, states 2 to 13), 7.1 to 7.4 (services).
 """
 
 import contextlib
 import socket
-import ssl
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import NoReturn
 
-import structlog
-
-from ingestion.dimse.association_end import (
-    AssociationEnding,
-    Outcome,
-    RecordEnding,
-    keep_no_record,
-    parties_of,
-    report_end,
-)
-from ingestion.dimse.association_policy import LocalEntity
+from ingestion.dimse.association_end import Outcome
 from ingestion.dimse.association_request import (
     ASSOCIATE_RQ_BYTES_MAX,
     AssociationRequest,
@@ -30,6 +16,7 @@ from ingestion.dimse.association_request import (
 )
 from ingestion.dimse.commands import CommandField, Request
 from ingestion.dimse.data_path import PduReader, prepare_connection, send
+from ingestion.dimse.house import House
 from ingestion.dimse.link import Channel, Patience, RequestLink
 from ingestion.dimse.negotiation import (
     AnsweredContext,
@@ -39,10 +26,8 @@ from ingestion.dimse.negotiation import (
     negotiate_extensions,
 )
 from ingestion.dimse.notifications import Notifications
-from ingestion.dimse.operations import Begin, Conversation, Desk, Operation, Tally
-from ingestion.dimse.service_store import TakeCustody
-from ingestion.dimse.services import begin_operation
-from ingestion.dimse.supported_services import Openness
+from ingestion.dimse.operations import Desk, Operation
+from ingestion.dimse.served_association import ServedAssociation
 from ingestion.dimse.upper_layer import (
     Abort,
     AbortedByPeer,
@@ -62,13 +47,6 @@ from ingestion.dimse.upper_layer import (
     unexpected_pdu,
 )
 
-if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
-    from ingestion.models import StorageSpace
-
-log = structlog.get_logger(__name__)
-
-IDENTIFIER_BYTES_MAX = 1024 * 1024
-
 # What ends an association → its name and the A-ABORT that the peer is sent, if any.
 _ENDINGS: dict[type[AssociationEnded], tuple[Outcome, Abort | None]] = {
     AbortedByPeer: (Outcome.ABORTED_BY_PEER, None),
@@ -78,34 +56,9 @@ _ENDINGS: dict[type[AssociationEnded], tuple[Outcome, Abort | None]] = {
     ServiceStopping: (Outcome.STOPPED, Abort.NOT_SPECIFIED),
 }
 
-Admit = Callable[[AssociationRequest, str], LocalEntity]
-# Who the peer proved to be; None when that is not looked at. Raises `Refusal`.
-CheckIdentity = Callable[[AssociationRequest, LocalEntity, str], str | None]
 
-
-def ignore_identity(_request: AssociationRequest, _entity: LocalEntity, _peer: str) -> None:
-    """For a house that does not ask who is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every association of a process shares."""
-
-    admit: Admit  # raises `Refusal`
-    take_custody: TakeCustody
-    openness: Openness
-    pdu_bytes_max: int
-    artim_timeout_seconds: float
-    network_timeout_seconds: float
-    record: RecordEnding = keep_no_record
-    check_identity: CheckIdentity = ignore_identity
-    dimse_timeout_seconds: float | None = None  # else as long as between messages
-    identifier_bytes_max: int = IDENTIFIER_BYTES_MAX
-    begin: Begin = begin_operation
-
-
-class Association:
-    """An accepted connection. `run` serves it to its end; `stop` may come from any thread."""
+class Association(ServedAssociation):
+    """An accepted connection that we serve by ourselves."""
 
     def __init__(
         self,
@@ -115,54 +68,21 @@ class Association:
         house: House,
         turned_away: Rejection | None = None,
     ) -> None:
-        self._connection = connection
-        self._peer_address = peer_address
-        self._house = house
-        self._turned_away = turned_away
-        self._association_id = uuid.uuid4().hex
-        self._request: AssociationRequest | None = None
-        self._contexts: tuple[AnsweredContext, ...] = ()
-        self._storage_space: StorageSpace | None = None
-        self._user_identity = ""
-        self._tally = Tally()
-        self._notifications = Notifications()
+        super().__init__(connection, peer_address, house=house, turned_away=turned_away)
         self._reader = PduReader(connection)
+        self._notifications = Notifications()
 
     def run(self) -> None:
         """Serve the association. Returns when the connection is closed; raises nothing."""
-        started_at = datetime.now(UTC)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(association_id=self._association_id)
-        outcome, rule = Outcome.BROKEN, ""
-        try:
-            outcome, rule = self._serve_to_end()
-        except Exception:  # the outermost loop: one association never takes others with it
-            log.exception("association failed")
-            self._say_goodbye(encode_abort(Abort.NOT_SPECIFIED))
-        finally:
-            self._connection.close()
-            self._report(outcome, rule, started_at)
-            self._notifications.drop()
+        super().run()
+        self._notifications.drop()
 
     def stop(self) -> None:
         """Abort the association at its next wait for the peer."""
         self._reader.stop_reading()
 
-    def _report(self, outcome: Outcome, rule: str, started_at: datetime) -> None:
-        ending = AssociationEnding(
-            association_id=self._association_id,
-            outcome=outcome,
-            reason=rule,
-            started_at=started_at,
-            peer_address=self._peer_address,
-            parties=parties_of(self._request),
-            tally=self._tally,
-            contexts=self._contexts,
-            storage_space=self._storage_space,
-            is_encrypted=isinstance(self._connection, ssl.SSLSocket),
-            user_identity=self._user_identity,
-        )
-        report_end(ending, self._house.record)
+    def _abort(self) -> None:
+        self._say_goodbye(encode_abort(Abort.NOT_SPECIFIED))
 
     def _serve_to_end(self) -> tuple[Outcome, str]:
         try:
@@ -196,26 +116,20 @@ class Association:
     def _associate(self) -> tuple[Channel, Desk]:
         """States 2 and 3: read the request, decide, answer."""
         self._reader.limit_time(self._house.artim_timeout_seconds)
-        self._request = request = self._read_request()
-        if self._turned_away is not None:
-            raise Refusal(self._turned_away, "limit of associations reached")
-        entity = self._house.admit(request, self._peer_address)
-        self._storage_space = entity.storage_space
-        identity = self._house.check_identity(request, entity, self._peer_address)
-        self._user_identity = identity or ""
-        self._contexts = negotiate(request, self._house.openness, entity.rules)
+        request = self._read_request()
+        admitted = self._admit(request)
+        self._contexts = negotiate(request, self._house.openness, admitted.entity.rules)
         contexts = accepted(self._contexts)
         extended = negotiate_extensions(request, contexts)
-        offered = request.user_identity
         acceptance = encode_acceptance(
             request,
             self._contexts,
             pdu_bytes_max=self._house.pdu_bytes_max,
             extended=extended,
-            confirms_identity=identity is not None and bool(offered and offered.wants_response),
+            confirms_identity=admitted.confirms_identity,
         )
         send(self._connection, acceptance)
-        return self._channel(request, contexts), self._desk(request, entity, extended)
+        return self._channel(request, contexts), self._desk(request, admitted, extended=extended)
 
     def _channel(
         self, request: AssociationRequest, contexts: Mapping[int, AnsweredContext]
@@ -232,25 +146,6 @@ class Association:
                 within_message_seconds=house.dimse_timeout_seconds or house.network_timeout_seconds,
             ),
             notifications=self._notifications,
-        )
-
-    def _desk(
-        self, request: AssociationRequest, entity: LocalEntity, extended: Mapping[str, bytes]
-    ) -> Desk:
-        conversation = Conversation(
-            association_id=self._association_id,
-            calling_ae_title=request.calling_ae_title,
-            called_ae_title=request.called_ae_title,
-            peer_address=self._peer_address,
-            storage_space=entity.storage_space,
-            user_identity=self._user_identity,
-            extended=extended,
-        )
-        return Desk(
-            conversation,
-            self._tally,
-            take_custody=self._house.take_custody,
-            identifier_bytes_max=self._house.identifier_bytes_max,
         )
 
     def _read_request(self) -> AssociationRequest:

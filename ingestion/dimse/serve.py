@@ -12,12 +12,13 @@ from django.conf import settings
 from django.db import connections
 
 from ingestion.dimse.admission import Admission
-from ingestion.dimse.association import Association, House
+from ingestion.dimse.association import Association
 from ingestion.dimse.association_end import RecordEnding
 from ingestion.dimse.association_log import AssociationLog
 from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
 from ingestion.dimse.database_use import close_idle_connections, database_turn
 from ingestion.dimse.entity_cache import EntityCache
+from ingestion.dimse.house import House
 from ingestion.dimse.json_web_tokens import token_check
 from ingestion.dimse.listener import (
     Door,

@@ -9,11 +9,8 @@ Overrides what pynetdicom 3.0 calls private, each for a reason given here.
 
 import contextlib
 import socket
-import ssl
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -24,55 +21,40 @@ from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association as Reactor
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE, DIMSEPrimitive
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.pdu_primitives import P_DATA, UserIdentityNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from ingestion.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from ingestion.dimse.association import House
-from ingestion.dimse.association_end import AssociationEnding, Outcome, parties_of, report_end
+from ingestion.dimse.association_end import Outcome
 from ingestion.dimse.association_policy import Rules
 from ingestion.dimse.association_request import (
     ASSOCIATE_RQ_BYTES_MAX,
     AssociationRequest,
     ProposedContext,
 )
-from ingestion.dimse.commands import Request
+from ingestion.dimse.commands import CommandField, Request
 from ingestion.dimse.data_path import prepare_connection
 from ingestion.dimse.extended_negotiation import OfferedIdentity
+from ingestion.dimse.house import House
 from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted, negotiate
-from ingestion.dimse.operations import Begin, Conversation, Desk, Message, Tally
+from ingestion.dimse.operations import Begin, Desk, Message
+from ingestion.dimse.served_association import ServedAssociation
 from ingestion.dimse.supported_services import Service
 from ingestion.dimse.upper_layer import Refusal, Rejection, command_fragments
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
-    from ingestion.models import StorageSpace
+    pass
 
 log = structlog.get_logger(__name__)
 
 pynetdicom_config.LOG_HANDLER_LEVEL = "none"  # it formats every PDU, logged or not
 
-# PS3.7 Table E.1-1, Command Field.
-_COMMAND_FIELDS = {
-    "C-STORE": 0x0001,
-    "C-GET": 0x0010,
-    "C-FIND": 0x0020,
-    "C-MOVE": 0x0021,
-    "C-ECHO": 0x0030,
-    "N-EVENT-REPORT": 0x0100,
-    "N-GET": 0x0110,
-    "N-SET": 0x0120,
-    "N-ACTION": 0x0130,
-    "N-CREATE": 0x0140,
-    "N-DELETE": 0x0150,
-}
-
-
 # pynetdicom tells these apart by what it finds of the transfer syntaxes.
 _ANSWERED_BY_SYNTAX = {ContextResult.ACCEPTANCE, ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED}
 
 
-class StockAssociation:
+class StockAssociation(ServedAssociation):
     """An accepted connection that pynetdicom serves. The same promises as `Association`."""
 
     def __init__(
@@ -83,113 +65,61 @@ class StockAssociation:
         house: House,
         turned_away: Rejection | None = None,
     ) -> None:
-        self._connection = connection
-        self._peer_address = peer_address
-        self._house = house
-        self._turned_away = turned_away
-        self._association_id = uuid.uuid4().hex
-        self._request: AssociationRequest | None = None
-        self._contexts: tuple[AnsweredContext, ...] = ()
-        self._storage_space: StorageSpace | None = None
-        self._user_identity = ""
+        super().__init__(connection, peer_address, house=house, turned_away=turned_away)
         self._refusal = ""
         self._has_begun = False
-        self._tally = Tally()
         self._reactor = _build_reactor(connection, peer_address, house=house)
         self._reactor.bind(evt.EVT_REQUESTED, self._decide)
         self._reactor.bind(evt.EVT_ASYNC_OPS, _one_operation_at_a_time)
 
-    def run(self) -> None:
-        """Serve the association. Returns when the connection is closed; raises nothing."""
-        started_at = datetime.now(UTC)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(association_id=self._association_id)
-        outcome = Outcome.BROKEN
-        try:
-            outcome = self._serve_to_end()
-        except Exception:  # the outermost loop: one association never takes others with it
-            log.exception("association failed")
-            self._reactor.abort(block=False)
-        finally:
-            self._reactor.dul.kill_dul()
-            self._connection.close()
-            self._report(outcome, started_at)
-
     def stop(self) -> None:
         """Abort the association now."""
         if self._has_begun:
-            self._reactor.abort(block=False)
+            self._abort()
         else:
             with contextlib.suppress(OSError):  # it is closed already
                 self._connection.shutdown(socket.SHUT_RD)
 
-    def _report(self, outcome: Outcome, started_at: datetime) -> None:
-        ending = AssociationEnding(
-            association_id=self._association_id,
-            outcome=outcome,
-            reason=self._refusal,
-            started_at=started_at,
-            peer_address=self._peer_address,
-            parties=parties_of(self._request),
-            tally=self._tally,
-            contexts=self._contexts,
-            storage_space=self._storage_space,
-            is_encrypted=isinstance(self._connection, ssl.SSLSocket),
-            user_identity=self._user_identity,
-        )
-        report_end(ending, self._house.record)
+    def _abort(self) -> None:
+        self._reactor.abort(block=False)
 
-    def _serve_to_end(self) -> Outcome:
+    def _close(self) -> None:
+        self._reactor.dul.kill_dul()
+        super()._close()
+
+    def _serve_to_end(self) -> tuple[Outcome, str]:
         """Wait for the first byte ourselves: pynetdicom does not notice that a peer left."""
         try:
             prepare_connection(self._connection, timeout_seconds=self._house.artim_timeout_seconds)
             # Of the base class: with TLS it peeks at what is still encrypted, which will do.
             if not socket.socket.recv(self._connection, 1, socket.MSG_PEEK):
-                return Outcome.PROBED
+                return Outcome.PROBED, ""
         except OSError:
-            return Outcome.PROBED
+            return Outcome.PROBED, ""
         prepare_connection(self._connection, timeout_seconds=self._house.network_timeout_seconds)
         self._has_begun = True
         self._reactor.run_reactor()
-        return self._outcome()
+        return self._outcome(), self._refusal
 
     def _decide(self, event: evt.Event) -> None:
         """Our policy, before pynetdicom negotiates: what it checks by itself is too little."""
-        self._request = request = _as_request(event.assoc)
+        request = _as_request(event.assoc)
         try:
-            if self._turned_away is not None:
-                raise Refusal(self._turned_away, "limit of associations reached")
-            entity = self._house.admit(request, self._peer_address)
-            identity = self._house.check_identity(request, entity, self._peer_address)
+            admitted = self._admit(request)
         except Refusal as refusal:
             self._refusal = f"{refusal.rejection.name}: {refusal}"
             event.assoc.is_rejected = True
             event.assoc.acse.send_reject(*refusal.rejection.value)
             event.assoc.kill()
             return
-        self._storage_space = entity.storage_space
-        if identity is not None:
-            self._user_identity = identity
-            self._reactor.bind(evt.EVT_USER_ID, _confirm_identity)
+        if admitted.confirms_identity:
+            event.assoc.acceptor.add_negotiation_item(_confirmation())
         self._contexts = answered = negotiate(
-            request, self._house.openness, _for_storage_alone(entity.rules)
+            request, self._house.openness, _for_storage_alone(admitted.entity.rules)
         )
         event.assoc.acceptor.supported_contexts = _supported(answered)
-        conversation = Conversation(
-            association_id=self._association_id,
-            calling_ae_title=request.calling_ae_title,
-            called_ae_title=request.called_ae_title,
-            peer_address=self._peer_address,
-            storage_space=entity.storage_space,
-            user_identity=self._user_identity,
-        )
         self._reactor.serve_with(
-            Desk(
-                conversation,
-                self._tally,
-                take_custody=self._house.take_custody,
-                identifier_bytes_max=self._house.identifier_bytes_max,
-            ),
+            self._desk(request, admitted, extended={}),
             contexts=accepted(answered),
             begin=self._house.begin,
         )
@@ -360,7 +290,7 @@ def _supported(answered: tuple[AnsweredContext, ...]) -> list[PresentationContex
 
 def _as_service_request(msg: DIMSEPrimitive, *, has_data_set: bool) -> Request:
     return Request(
-        command_field=_COMMAND_FIELDS[msg.msg_type],
+        command_field=CommandField[f"{msg.msg_type}_RQ".replace("-", "_")],
         message_id=int(msg.MessageID or 0),
         sop_class_uid=_uid(msg, "AffectedSOPClassUID", "RequestedSOPClassUID"),
         sop_instance_uid=_uid(msg, "AffectedSOPInstanceUID", "RequestedSOPInstanceUID"),
@@ -384,8 +314,11 @@ def _for_storage_alone(rules: Rules) -> Rules:
     return replace(rules, services=frozenset({Service.STORE} if may_store else ()))
 
 
-def _confirm_identity(_event: evt.Event) -> tuple[bool, bytes | None]:
-    return True, None
+def _confirmation() -> UserIdentityNegotiation:
+    """A positive response, empty as for all but Kerberos and SAML (PS3.7 Table D.3-15)."""
+    confirmation = UserIdentityNegotiation()
+    confirmation.server_response = b""
+    return confirmation
 
 
 def _one_operation_at_a_time(_event: evt.Event) -> tuple[int, int]:

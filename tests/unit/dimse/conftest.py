@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from ingestion.dimse.admission import Admission
-from ingestion.dimse.association import Association, House
+from ingestion.dimse.association import Association
 from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
 from ingestion.dimse.entity_cache import EntityCache
-from ingestion.dimse.supported_services import Openness
+from ingestion.dimse.house import House
 from ingestion.dimse.stock_path import StockAssociation
+from ingestion.dimse.supported_services import Openness
 from ingestion.models import StorageSpace
 from tests.scripted_peer import ScriptedPeer
 from tests.unit.dimse.custodian import Custodian

@@ -101,7 +101,7 @@ def test_common_extended_negotiation_is_let_pass(connect: Connect) -> None:
 
 @pytest.mark.parametrize("wants_response", [0, 1])
 def test_proven_identity_is_confirmed_if_that_is_asked(
-    connect_fast: Connect, wants_response: int
+    connect: Connect, wants_response: int
 ) -> None:
     endings: list[AssociationEnding] = []
     seen: list[AssociationRequest] = []
@@ -111,7 +111,7 @@ def test_proven_identity_is_confirmed_if_that_is_asked(
         seen.append(request)
         return "joe"
 
-    peer = connect_fast(check_identity=check, record=endings.append)
+    peer = connect(check_identity=check, record=endings.append)
     offered = identity(2, b"Joe", b"secret", wants_response=wants_response)
     answer = peer.associate(user_items=offered)
     assert answer.kind == ASSOCIATE_AC

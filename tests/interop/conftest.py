@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Run
+from tests.end_to_end.conftest import ROOT, Run
 from tests.interop.npm_packages import VIEWER
 
 PROGRAM_SECONDS_MAX = 120
@@ -33,6 +34,18 @@ class Site:
             timeout=PROGRAM_SECONDS_MAX,
             check=False,
         )
+
+    def manage(self, *words: str) -> str:
+        """What a management command of the product says."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env={"INGESTION_STATE_FOLDER": str(self.state)},
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_SECONDS_MAX,
+            check=True,
+        ).stdout
 
     @property
     def peer(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@
 set -eu
 
 missing=''
-for pair in storescu:dcmtk chromium:chromium; do
-    [ -x "/usr/bin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
+for pair in /usr/bin/storescu:dcmtk /usr/sbin/Orthanc:orthanc /usr/bin/chromium:chromium; do
+    [ -x "${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 command -v npm >/dev/null || missing="$missing npm"
 if [ -z "$missing" ]; then

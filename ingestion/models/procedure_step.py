@@ -4,6 +4,7 @@ Source: PS3.4 Annex F (Modality Performed Procedure Step), Annex R (Instance Ava
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -47,7 +48,12 @@ class PerformedProcedureStep(models.Model):
                 name="procedure_step_status_is_known",
             ),
         ]
-        indexes = [models.Index(fields=["-changed_at"], name="procedure_step_latest")]
+        indexes = [
+            models.Index(fields=["-changed_at"], name="procedure_step_latest"),
+            models.Index(fields=["sop_instance_uid"], name="procedure_step_uid"),
+            models.Index(fields=["patient_id"], name="procedure_step_patient_id"),
+            GinIndex(fields=["study_instance_uids"], name="procedure_step_studies"),
+        ]
 
     def __str__(self) -> str:
         return self.sop_instance_uid

@@ -59,6 +59,7 @@ class StorageCommitment(models.Model):
                 fields=["next_attempt_at"], name="commitment_due", condition=Q(state="pending")
             ),
             models.Index(fields=["-requested_at"], name="commitment_latest"),
+            models.Index(fields=["transaction_uid"], name="commitment_transaction"),
         ]
 
     def __str__(self) -> str:

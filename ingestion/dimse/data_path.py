@@ -24,6 +24,7 @@ from ingestion.dimse.upper_layer import (
 )
 
 BUFFER_BYTES = 256 * 1024
+SLOWEST_BYTES_PER_SECOND = 1024  # what a peer must manage inside a PDU, once its timeout is over
 
 _PDU_HEADER = struct.Struct(">BxI")
 _PDV_HEADER = struct.Struct(">IBB")
@@ -46,7 +47,8 @@ class PduReader:
     """Reads PDUs from a blocking socket.
 
     Every wait raises `PeerSilent` after the timeout, `PeerVanished` at the end of the
-    stream, and `ServiceStopping` once `stop_reading` was called (by any thread).
+    stream, and `ServiceStopping` once `stop_reading` was called (by any thread). A P-DATA-TF
+    that trickles is silence, too.
     """
 
     def __init__(self, connection: socket.socket, *, buffer_bytes: int = BUFFER_BYTES) -> None:
@@ -58,6 +60,8 @@ class PduReader:
         self._deadline = math.inf
         self._silence_seconds = 0.0  # as the kernel knows it; 0 when that is not known
         self._is_stopping = False
+        self._waited_seconds = 0.0  # for what is left of the PDU
+        self._wait_seconds_max = math.inf
         self.bytes_read = 0
 
     def limit_silence(self, seconds: float) -> None:
@@ -99,6 +103,9 @@ class PduReader:
 
         Raises `ProtocolViolation` when the lengths of PDU and PDVs disagree.
         """
+        self._waited_seconds = 0.0
+        patience = self._silence_seconds or math.inf
+        self._wait_seconds_max = patience + length / SLOWEST_BYTES_PER_SECOND
         while length:
             if length < PDV_HEADER_BYTES:
                 raise ProtocolViolation(Abort.INVALID_PDU_PARAMETER, "PDV without a header")
@@ -115,6 +122,7 @@ class PduReader:
                 yield Fragment(context_id, control, not left, view)
                 if not left:
                     break
+        self._wait_seconds_max = math.inf
 
     def has_input(self, *, within_seconds: float = 0.0) -> bool:
         """Whether something can be read by then, be it that the peer left."""
@@ -165,6 +173,7 @@ class PduReader:
     def _fill(self) -> None:
         if self._deadline is not math.inf:
             self._shorten_wait()
+        started = time.monotonic()
         try:
             received = self._connection.recv_into(self._view[self._end :])
         except _TIMED_OUT:
@@ -175,6 +184,9 @@ class PduReader:
             raise ServiceStopping("the service stops")
         if not received:
             raise PeerVanished("the connection was closed")
+        self._waited_seconds += time.monotonic() - started
+        if self._waited_seconds > self._wait_seconds_max:
+            raise PeerSilent("the peer trickles")
         self._end += received
         self.bytes_read += received
         if self._is_tcp:

@@ -5,6 +5,7 @@ import pytest
 from tests.eventually import eventually
 from tests.scripted_peer import (
     RELEASE_RP,
+    ScriptedPeer,
     abort,
     associate_rq,
     echo_command,
@@ -74,6 +75,64 @@ def test_silence_inside_an_association_aborts_it(
     peer.connection.close()
     assert eventually(lambda: ended(caplog))["outcome"] == "peer silent"
     assert (custodian.kept, custodian.open_count) == ({}, 0)
+
+
+def test_silence_between_messages_has_a_limit_of_its_own(connect_fast: Connect) -> None:
+    peer = associated(connect_fast(network_timeout_seconds=0.1, dimse_timeout_seconds=5))
+    assert peer.request(1, echo_command()).status == 0
+    assert aborted(peer) == (2, 0)
+
+
+def test_silence_inside_a_message_has_a_limit_of_its_own(
+    connect_fast: Connect, custodian: Custodian
+) -> None:
+    peer = associated(connect_fast(network_timeout_seconds=30, dimse_timeout_seconds=0.1))
+    assert not peer_is_ended_within(peer, 0.3)
+    peer.send(p_data(pdv(3, store_command("1.2"), command=True), pdv(3, b"a", last=False)))
+    assert aborted(peer) == (2, 0)
+    assert not custodian.kept
+
+
+def test_peer_that_takes_its_time_inside_a_message_is_waited_for(
+    connect_fast: Connect, custodian: Custodian
+) -> None:
+    peer = associated(connect_fast(network_timeout_seconds=0.2, dimse_timeout_seconds=5))
+    peer.send(p_data(pdv(3, store_command("1.2"), command=True), pdv(3, b"a", last=False)))
+    assert not peer_is_ended_within(peer, 0.4)
+    peer.send(p_data(pdv(3, b"b")))
+    assert peer.read_response().status == 0
+    assert custodian.kept == {"1.2": b"ab"}
+
+
+def test_trickling_pdu_ends_the_association(
+    connect_fast: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = associated(connect_fast(dimse_timeout_seconds=0.2))
+    peer.send(p_data(pdv(3, store_command("1.2"), command=True)))
+    body = p_data(pdv(3, bytes(1000)))
+    peer.send(body[:50])
+
+    def trickle() -> bool:
+        try:
+            peer.send(b"\0")  # ten times within the timeout
+        except OSError:
+            return True
+        return ended(caplog) is not None
+
+    eventually(trickle, within_seconds=30, every_seconds=0.02)
+    line = eventually(lambda: ended(caplog))
+    assert (line["outcome"], line["reason"]) == ("peer silent", "the peer trickles")
+
+
+def peer_is_ended_within(peer: ScriptedPeer, seconds: float) -> bool:
+    peer.connection.settimeout(seconds)
+    try:
+        peer.connection.recv(1)
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        peer.connection.settimeout(10)
 
 
 def test_silence_ends_the_stock_path_too(connect: Connect) -> None:

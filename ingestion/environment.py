@@ -100,6 +100,9 @@ class Limits(BaseSettings):
     pdu_bytes_max: int = Field(
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
     )
+    identifier_bytes_max: int = Field(
+        MIB, ge=4 * KIB, description="Data set of a DIMSE query, retrieval, action or notice."
+    )
     association_records_max: int = Field(
         1_000_000, ge=1, description="Associations that the log keeps; the oldest go first."
     )
@@ -228,6 +231,9 @@ class Environment(BaseSettings):
     )
     dimse_artim_timeout_seconds: float = Field(
         30.0, gt=0, description="Longest wait for A-ASSOCIATE-RQ and for a close (PS3.8 9.1.5)."
+    )
+    dimse_query_wait_seconds: float = Field(
+        10.0, gt=0, description="Longest wait for one of the `dimse_queries_max`; then A700."
     )
     dimse_drain_seconds: float = Field(
         30.0, ge=0, description="How long a stopping DIMSE service lets associations finish."

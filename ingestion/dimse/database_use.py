@@ -17,8 +17,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ingestion.database import database_answers
 from ingestion.errors import Unavailable
 
-WAIT_SECONDS_MAX = 10.0
-
 
 class DatabaseTurns:
     """Connections that the threads of a process share, each for one thread at a time.
@@ -26,9 +24,8 @@ class DatabaseTurns:
     At most `Limits.dimse_queries_max` are in use at once.
     """
 
-    def __init__(self, *, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
+    def __init__(self) -> None:
         """Nothing is connected yet."""
-        self._wait_seconds_max = wait_seconds_max
         self._changed = threading.Condition()
         self._idle: list[BaseDatabaseWrapper] = []  # the one used last is taken first
         self._in_use = 0
@@ -61,7 +58,7 @@ class DatabaseTurns:
 
     def _take(self) -> BaseDatabaseWrapper:
         turns_max = settings.LIMITS.dimse_queries_max
-        deadline = time.monotonic() + self._wait_seconds_max
+        deadline = time.monotonic() + settings.ENVIRONMENT.dimse_query_wait_seconds
         with self._changed:
             while self._in_use >= turns_max:
                 left = deadline - time.monotonic()

@@ -1,13 +1,13 @@
 """Asks C-FIND of the running service, word for word; what comes back is read by pydicom."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -86,13 +86,14 @@ def find(peer: ScriptedPeer, identifier: Dataset | bytes, *, model: str = STUDY_
 
 
 def read_answer(peer: ScriptedPeer) -> Answer:
-    matches, pending = [], set()
+    matches: list[Dataset] = []
+    pending: set[int] = set()
     while True:
         response, data_set = peer.read_message()
         if data_set is None:
             return Answer(matches, pending, response)
         pending.add(response.status)
-        found = read_dataset(DicomBytesIO(data_set), is_implicit_VR=False, is_little_endian=True)
+        found = read_dataset(BytesIO(data_set), is_implicit_VR=False, is_little_endian=True)
         found.decode()
         matches.append(found)
 

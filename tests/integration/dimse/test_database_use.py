@@ -23,7 +23,10 @@ def server_process() -> int:
 @pytest.fixture
 def turns(settings: Settings) -> Iterator[DatabaseTurns]:
     settings.LIMITS = settings.LIMITS.model_copy(update={"dimse_queries_max": 2})
-    turns = DatabaseTurns(wait_seconds_max=0.05)
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(
+        update={"dimse_query_wait_seconds": 0.05}
+    )
+    turns = DatabaseTurns()
     yield turns
     turns.close()
 

@@ -1,6 +1,7 @@
 """C-FIND: levels, information models, matches. Source: PS3.4 C.4.1, C.6."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -56,7 +57,7 @@ def relational(held: StorageSpace, start_service: Start) -> Iterator[ScriptedPee
         yield associate(peer, extended=RELATIONAL)
 
 
-def values(matches: list[Dataset], keyword: str) -> list[object]:
+def values(matches: list[Dataset], keyword: str) -> list[Any]:
     return [match.get(keyword) for match in matches]
 
 
@@ -179,7 +180,8 @@ def test_without_one_value_of_a_unique_key_above_nothing_is_searched(
     names = above(model, level)
     unique = {UNIQUE[name][0]: UNIQUE[name][1] for name in names[:-1]}
     keyword, _, tag = UNIQUE[names[-1]]
-    for wrong in [{}, {keyword: ""}, {keyword: "*"}, {keyword: ["1.2", "1.3"]}]:
+    wrongs: list[dict[str, Any]] = [{}, {keyword: ""}, {keyword: "*"}, {keyword: ["1.2", "1.3"]}]
+    for wrong in wrongs:
         answer = find(peer, query(level, **unique, **wrong), model=model)
         assert (answer.status, answer.matches) == (DOES_NOT_MATCH, [])
         assert answer.offending_element == tag_bytes(tag)

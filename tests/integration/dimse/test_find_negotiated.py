@@ -38,19 +38,19 @@ class Asker:
         self._service = service
         self._stack = stack
 
-    def answer(self, extended: bytes = b"", **keys: Any) -> Answer:
+    def answer(self, extended: bytes = b"", /, **keys: Any) -> Answer:
         peer = self._stack.enter_context(self._service.connect())
         associate(peer, extended=extended)
         answer = find(peer, query("STUDY", **({"StudyInstanceUID": ""} | keys)))
         peer.release()
         return answer
 
-    def matches(self, extended: bytes = b"", **keys: Any) -> list[Dataset]:
+    def matches(self, extended: bytes = b"", /, **keys: Any) -> list[Dataset]:
         answer = self.answer(extended, **keys)
         assert answer.status == SUCCESS
         return answer.matches
 
-    def studies(self, extended: bytes = b"", **keys: Any) -> set[str]:
+    def studies(self, extended: bytes = b"", /, **keys: Any) -> set[str]:
         return {str(found.StudyInstanceUID) for found in self.matches(extended, **keys)}
 
 

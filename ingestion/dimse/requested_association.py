@@ -5,7 +5,6 @@ Source: PS3.8 7.2 to 7.4, 9.2 (state machine, states 6, 7, 9, 11 and 13); PS3.7 
 """
 
 import contextlib
-import select
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from ingestion.dimse.upper_layer import (
     AssociationEnded,
     MessageCutOff,
     PduType,
+    PeerSilent,
     PeerVanished,
     ProtocolViolation,
     ReleasedByPeer,
@@ -44,6 +44,12 @@ _GOODBYE_SECONDS = 1.0  # for a peer to read our A-ABORT and close
 _LAST_WORDS_SECONDS = 0.2  # for an A-ABORT that came before the connection broke
 _RELEASE_SECONDS_MAX = 5.0
 _MESSAGE_ID_MAX = 0xFFFF
+
+# Where it is us who end; a violation names its own.
+_ABORTS: dict[type[AssociationEnded], Abort] = {
+    MessageCutOff: Abort.BY_SERVICE_USER,
+    PeerSilent: Abort.NOT_SPECIFIED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +188,14 @@ class RequestedAssociation:
         """Send a message; see `MessageWriter.send` for the errors of a data set."""
         try:
             self._writer.send(command_set, context_id=context_id, data_set=data_set)
-        except (MessageCutOff, ProtocolViolation):  # between two PDUs, so the peer can be told
-            self._say_goodbye(Abort.BY_SERVICE_USER)
+        except (MessageCutOff, ProtocolViolation) as end:  # between two PDUs
+            self._end(abort_for(end))
             raise
         except PeerVanished as end:
             self._hear_last_words(end)
             raise
-        except AssociationEnded:
-            self._close()
+        except AssociationEnded:  # perhaps inside a PDU, where nothing can be told
+            self._end(None)
             raise
 
     def receive(self) -> Received:
@@ -197,11 +203,8 @@ class RequestedAssociation:
         try:
             self._reader.limit_time(self._timeout_seconds)
             return self._receive()
-        except ProtocolViolation as violation:
-            self._say_goodbye(violation.abort)
-            raise
-        except AssociationEnded:
-            self._say_goodbye(Abort.NOT_SPECIFIED)
+        except AssociationEnded as end:
+            self._end(abort_for(end))
             raise
 
     def receive_response(self, message_id: int) -> "ReceivedResponse":
@@ -210,7 +213,7 @@ class RequestedAssociation:
         command = received.command
         if isinstance(command, Response) and command.message_id == message_id:
             return ReceivedResponse(command, received.data_set)
-        self._say_goodbye(Abort.BY_SERVICE_USER)
+        self._end(Abort.BY_SERVICE_USER)
         raise ProtocolViolation(Abort.BY_SERVICE_USER, "a message that is not the answer due")
 
     def has_input(self, *, within_seconds: float) -> bool:
@@ -219,11 +222,7 @@ class RequestedAssociation:
 
     def is_idle(self) -> bool:
         """Whether it is open and the peer has sent nothing, neither an end nor anything else."""
-        if not self.is_open:
-            return False
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN)
-        return not poll.poll(0)
+        return self.is_open and not self._reader.has_input()
 
     def release(self) -> None:
         """End it in order; whether the peer hears that or not, it is over."""
@@ -235,12 +234,12 @@ class RequestedAssociation:
             self._reader.limit_time(min(self._timeout_seconds, _RELEASE_SECONDS_MAX))
             for _ in self._incoming:
                 pass  # what comes before the A-RELEASE-RP is of no use any more
-        self._close()
+        self._end(None)
 
     def abort(self) -> None:
         """End it at once."""
         if self.is_open:
-            self._say_goodbye(Abort.BY_SERVICE_USER)
+            self._end(Abort.BY_SERVICE_USER)
 
     def stop(self) -> None:
         """End it without a word, though it waits for the peer. May come from any thread."""
@@ -301,15 +300,11 @@ class RequestedAssociation:
         except AssociationEnded as told:
             raise told from end
         finally:
-            self._close()
+            self._end(None)
 
-    def _say_goodbye(self, abort: Abort) -> None:
+    def _end(self, abort: Abort | None) -> None:
         self.is_open = False
-        say_goodbye(self._connection, self._reader, encode_abort(abort))
-
-    def _close(self) -> None:
-        self.is_open = False
-        self._connection.close()
+        end_connection(self._connection, self._reader, abort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,12 +315,18 @@ class ReceivedResponse:
     data_set: bytes
 
 
-def say_goodbye(connection: socket.socket, reader: PduReader, last_pdu: bytes) -> None:
-    """Send the last PDU, let the peer read it (PS3.8 9.2, Sta13), and close."""
+def abort_for(end: AssociationEnded) -> Abort | None:
+    """What the peer is told when an association ends so; None when it knows, or is gone."""
+    return end.abort if isinstance(end, ProtocolViolation) else _ABORTS.get(type(end))
+
+
+def end_connection(connection: socket.socket, reader: PduReader, abort: Abort | None) -> None:
+    """Close the connection; before that tell the peer, and let it read that (PS3.8 9.2, Sta13)."""
     with contextlib.suppress(AssociationEnded, OSError):
-        connection.settimeout(_GOODBYE_SECONDS)
-        send(connection, last_pdu)
-        connection.shutdown(socket.SHUT_WR)
-        reader.limit_time(_GOODBYE_SECONDS)
-        reader.discard_until_closed()
+        if abort is not None:
+            connection.settimeout(_GOODBYE_SECONDS)
+            send(connection, encode_abort(abort))
+            connection.shutdown(socket.SHUT_WR)
+            reader.limit_time(_GOODBYE_SECONDS)
+            reader.discard_until_closed()
     connection.close()

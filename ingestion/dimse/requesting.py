@@ -22,17 +22,15 @@ from ingestion.dimse.requested_association import (
     RECEIVE_LIMITS,
     ReceiveLimits,
     RequestedAssociation,
-    say_goodbye,
+    abort_for,
+    end_connection,
 )
 from ingestion.dimse.secure_socket import tls_failure
 from ingestion.dimse.tls import client_context
 from ingestion.dimse.upper_layer import (
-    Abort,
     AssociationEnded,
     PduType,
     PeerUnreachable,
-    ProtocolViolation,
-    encode_abort,
     unexpected_pdu,
 )
 from ingestion.errors import Misconfigured
@@ -102,8 +100,7 @@ def associate(
         reader.limit_time(destination.response_timeout_seconds)
         acceptance = _answer(reader, proposals)
     except AssociationEnded as end:
-        abort = end.abort if isinstance(end, ProtocolViolation) else Abort.NOT_SPECIFIED
-        say_goodbye(connection, reader, encode_abort(abort))
+        end_connection(connection, reader, abort_for(end))
         raise
     except OSError as error:
         connection.close()

@@ -219,12 +219,12 @@ def test_wrong_answer_is_a_violation_and_is_told_by_an_abort(
 def test_abort_of_the_peer_is_told_in_words() -> None:
     error, last = echo_answered_by(lambda _asked: abort(2, 1), AbortedByPeer)
     assert str(error) == "the peer aborted: unrecognized PDU"
-    assert not last or last == [ABORT]
+    assert last == []
 
 
 def test_release_by_the_peer_is_answered_and_told() -> None:
     _, last = echo_answered_by(lambda _asked: release_rq(), ReleasedByPeer)
-    assert last[0] == RELEASE_RP
+    assert last == [RELEASE_RP]
 
 
 def test_silent_peer_is_given_up_and_told() -> None:

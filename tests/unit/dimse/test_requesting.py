@@ -36,6 +36,7 @@ from tests.scripted_peer import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     VERIFICATION,
+    ConnectionEnded,
     Pdu,
     ScriptedPeer,
     abort,
@@ -205,7 +206,8 @@ def test_rejection_is_told_in_words(
     def script(peer: ScriptedPeer) -> None:
         read_request(peer)
         peer.send(associate_rj(*answer))
-        assert peer.is_closed()
+        with pytest.raises(ConnectionEnded):
+            peer.read_pdu()
 
     error = play(script, AssociationRejected)
     assert isinstance(error, AssociationRejected)

@@ -135,6 +135,7 @@ def _house(cache: EntityCache, group_commit: GroupCommit, *, record: RecordEndin
         take_custody=custody(group_commit),
         openness=_openness(),
         pdu_bytes_max=settings.LIMITS.pdu_bytes_max,
+        identifier_bytes_max=settings.LIMITS.identifier_bytes_max,
         artim_timeout_seconds=environment.dimse_artim_timeout_seconds,
         network_timeout_seconds=environment.dimse_network_timeout_seconds,
         dimse_timeout_seconds=environment.dimse_message_timeout_seconds,

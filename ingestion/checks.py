@@ -7,18 +7,28 @@ check may touch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, NotSupportedError, connection
+from django.utils import timezone
 
+from ingestion.dimse.json_web_tokens import token_check
+from ingestion.dimse.tls import certificates_end_at, client_context, server_context
 from ingestion.errors import IngestionError
 from ingestion.health import probe_broker, probe_migrations
-from ingestion.models import LocalApplicationEntity, StorageSpace
+from ingestion.models import (
+    LocalApplicationEntity,
+    RemoteApplicationEntity,
+    StorageSpace,
+    UserIdentity,
+)
 from ingestion.use_cases.storage_spaces import open_space_store
 
 SECRET_KEY_LENGTH_MIN = 32
+CERTIFICATE_NOTICE = timedelta(days=30)
 POSTGRESQL_VERSION_MIN = 140000  # as server_version_num
 
 Databases = Sequence[str] | None
@@ -50,6 +60,28 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 "INGESTION_PUBLIC_BASE_URL is empty: subscribers are told no address of this web.",
                 hint="Set it to the URL under which clients and subscribers see the web.",
                 id="ingestion.W011",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_dimse_security(**_: Any) -> list[CheckMessage]:
+    """The files of TLS and of tokens can be used, and our certificate does not end soon."""
+    hint = "See the variable and its file; docs/production.md has the commands."
+    found = [
+        *_report(server_context, "DIMSE with TLS", hint, "ingestion.E012"),
+        *_report(client_context, "DIMSE with TLS", hint, "ingestion.E012"),
+        *_report(token_check, "DIMSE tokens", hint, "ingestion.E013"),
+    ]
+    ends_at = None if found else certificates_end_at()
+    if ends_at is not None and ends_at < timezone.now() + CERTIFICATE_NOTICE:
+        found.append(
+            Warning(
+                f"A certificate of the DIMSE service ends at {ends_at:%Y-%m-%d %H:%M} UTC.",
+                hint="Replace the file; it is read again without a restart.",
+                obj="DIMSE with TLS",
+                id="ingestion.W014",
             )
         )
     return found
@@ -134,10 +166,28 @@ def _check_application_entities() -> Iterator[CheckMessage]:
             obj="application entities",
             id="ingestion.E009",
         )
+    if settings.ENVIRONMENT.dimse_tls_port is not None:
+        return
+    for entity in RemoteApplicationEntity.objects.filter(is_enabled=True, must_use_tls=True):
+        yield Warning(
+            f"{entity} must call by TLS, and there is no port with TLS: it is always refused.",
+            hint="Set INGESTION_DIMSE_TLS_PORT.",
+            obj="application entities",
+            id="ingestion.W015",
+        )
+    for local in LocalApplicationEntity.objects.filter(is_enabled=True).exclude(
+        user_identity=UserIdentity.IGNORED
+    ):
+        yield Warning(
+            f"{local} asks for passcodes or tokens, which cross the network readable.",
+            hint="Set INGESTION_DIMSE_TLS_PORT, and have callers use it.",
+            obj="application entities",
+            id="ingestion.W016",
+        )
 
 
 def _report(
-    probe: Callable[[], None], subject: str, hint: str, check_id: str
+    probe: Callable[[], object], subject: str, hint: str, check_id: str
 ) -> Iterator[CheckMessage]:
     """The error of a probe, if it fails."""
     try:

@@ -5,9 +5,11 @@ Source: PS3.15 B.12 (BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Prof
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from cryptography import x509
 from django.conf import settings
 
 from ingestion.dimse.fresh_files import FreshFromFiles
@@ -124,6 +126,16 @@ def calling_files() -> CallingFiles:
         key=environment.dimse_tls_calling_key if own else environment.dimse_tls_key,
         checks_host_names=environment.dimse_tls_check_host_names,
     )
+
+
+def certificates_end_at() -> datetime | None:
+    """When the first of our certificates ends; None without TLS. Raises `Misconfigured`."""
+    files = accepting_files()
+    if files is None:
+        return None
+    server_context()  # says better than what follows why files cannot be used
+    certificates = x509.load_pem_x509_certificates(files.certificate.read_bytes())
+    return min(certificate.not_valid_after_utc for certificate in certificates)
 
 
 @cache

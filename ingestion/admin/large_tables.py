@@ -36,7 +36,13 @@ class SearchTerm:
 
     lookup: str
     applies_to: re.Pattern[str] = ANY_TEXT
-    prepare: Callable[[str], str] = str
+    prepare: Callable[[str], object] = str
+
+
+def is_list(request: HttpRequest) -> bool:
+    """Whether a list is asked for, which does without columns that hold much."""
+    match = request.resolver_match
+    return match is not None and str(match.url_name).endswith("_changelist")
 
 
 class _UncountedList(ChangeList):

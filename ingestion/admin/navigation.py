@@ -29,6 +29,11 @@ SECTIONS: dict[str, list[Screen]] = {
         Screen("Retired objects", "auto_delete", "ingestion.retiredobject"),
         Screen("Associations", "swap_horiz", "ingestion.associationrecord"),
     ],
+    "Modalities": [
+        Screen("Procedure steps", "timer", "ingestion.performedprocedurestep"),
+        Screen("Storage commitments", "verified", "ingestion.storagecommitment"),
+        Screen("Commitments asked for", "rule", "ingestion.commitmentrequest"),
+    ],
     "Worklist": [
         Screen("Workitems", "checklist", "ingestion.workitem"),
         Screen("Worklist subscriptions", "notifications", "ingestion.worklistsubscription"),

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from ingestion.admin.display_values import person_name_text
 from ingestion.admin.filters import PeriodFilter
-from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm
+from ingestion.admin.large_tables import UID_PREFIX, LargeRecordAdmin, SearchTerm, is_list
 from ingestion.admin.linked_rows import ROWS_MAX, RowsTable
 from ingestion.admin.unfold_admin import ModelAdmin, ReadOnly, display
 from ingestion.models import Workitem, WorkitemState, WorklistSubscription
@@ -61,9 +61,7 @@ class WorkitemAdmin(LargeRecordAdmin[Workitem]):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Workitem]":
         """Lists do without the data sets."""
         rows = super().get_queryset(request)
-        match = request.resolver_match
-        is_list = match is not None and str(match.url_name).endswith("_changelist")
-        return rows.defer("data_set") if is_list else rows
+        return rows.defer("data_set") if is_list(request) else rows
 
     @display(
         description="State",

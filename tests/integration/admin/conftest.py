@@ -6,9 +6,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
+from ingestion.domain.commitment_information import (
+    ActionInformation,
+    EventInformation,
+    Reference,
+)
 from ingestion.domain.workitem_states import ProcedureStepState
 from ingestion.models import (
     AccessToken,
@@ -18,18 +24,23 @@ from ingestion.models import (
     Outcome,
     Receipt,
     RemoteApplicationEntity,
+    StorageCommitment,
     StorageSpace,
     Study,
 )
 from ingestion.models.access_token import token_digest
 from ingestion.use_cases.change_workitem import change_workitem_state
+from ingestion.use_cases.commit_to_storage import CommitmentOrder, accept_commitment
 from ingestion.use_cases.create_workitem import create_workitem
+from ingestion.use_cases.record_procedure_steps import change_step, create_step
 from ingestion.use_cases.register_receipts import register_pending_receipts
+from ingestion.use_cases.request_commitments import begin_request, record_result
 from ingestion.use_cases.revise_studies import revise_due_studies
 from ingestion.use_cases.search_manifest import Scope
 from ingestion.use_cases.subscribe_to_workitems import subscribe_to_worklist
 from tests.association_records import make_record
-from tests.receipts import make_receipt, make_space
+from tests.procedure_steps import STEP, begun, ended
+from tests.receipts import CT, make_receipt, make_space
 from tests.workitems import build_workitem
 
 SECRET = "s3cr3t-that-no-page-shows"
@@ -93,7 +104,24 @@ def held(space: StorageSpace) -> Study:
         wanted=ProcedureStepState.IN_PROGRESS,
         transaction_uid=LOCK,
     )
+    _keep_what_modalities_say(space, local, remote)
     return study
+
+
+def _keep_what_modalities_say(
+    space: StorageSpace, local: LocalApplicationEntity, remote: RemoteApplicationEntity
+) -> None:
+    """A completed step, a commitment that is judged, one that we asked for."""
+    create_step(space, begun(), sop_instance_uid=STEP)
+    change_step(space, STEP, ended("1.1", "1.2"))
+    action = ActionInformation("1.2.77", (Reference(CT, "1.1"), Reference(CT, "1.9")))
+    order = CommitmentOrder(space, remote.ae_title, local.ae_title, "10.0.0.1", action)
+    commitment = accept_commitment(order).commitment_id
+    failed = [[CT, "1.9", 0x0112]]
+    StorageCommitment.objects.filter(pk=commitment).update(failed=failed, judged_at=Now())
+    request, _ = begin_request(remote, action.references)
+    told = EventInformation(request.transaction_uid, action.references[:1], ())
+    record_result(told, ae_title=remote.ae_title)
 
 
 @pytest.fixture

@@ -13,13 +13,16 @@ from django.urls import reverse
 from ingestion.models import (
     AccessToken,
     AssociationRecord,
+    CommitmentRequest,
     Event,
     Instance,
     LocalApplicationEntity,
+    PerformedProcedureStep,
     Receipt,
     RemoteApplicationEntity,
     RetiredObject,
     Series,
+    StorageCommitment,
     StorageSpace,
     Study,
     StudyRevision,
@@ -44,6 +47,9 @@ STATEMENTS: dict[type[Model], tuple[int, int]] = {
     AccessToken: (6, 5),
     Workitem: (6, 5),
     WorklistSubscription: (6, 4),
+    PerformedProcedureStep: (6, 6),
+    StorageCommitment: (6, 4),
+    CommitmentRequest: (6, 4),
 }
 SCREENS = list(STATEMENTS)
 BIG = (

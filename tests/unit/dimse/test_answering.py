@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestion.dimse.commands import CommandField, Request, encode_request
+from ingestion.dimse.commands import CommandField, Request, encode_request, encode_response
 from ingestion.dimse.operations import Link, Message
+from ingestion.errors import ObjectMissing
 from tests.eventually import eventually
 from tests.scripted_peer import (
+    ABORT,
     ASSOCIATE_AC,
     CANCEL_RQ,
     CT_IMAGE_STORAGE,
@@ -189,6 +191,53 @@ def test_end_while_answers_are_sought_ends_the_search(
     peer.connection.close()
     line = eventually(lambda: ended(caplog))
     assert line["outcome"] == outcome
+
+
+def test_stop_ends_the_search_and_the_peer_is_told(
+    connect_fast: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer, service = asking(connect_fast, until_cancelled)
+    peer.send(message(3, FIND, b"query"))
+    assert peer.read_message()[0].status == 0xFF00
+    peer.served.stop()  # type: ignore[attr-defined]
+    while (pdu := peer.read_pdu()).kind == P_DATA:
+        pass
+    assert (pdu.kind, pdu.body) == (ABORT, bytes([0, 0, 2, 0]))
+    assert service.is_over.is_set()
+    peer.connection.close()
+    assert eventually(lambda: ended(caplog))["outcome"] == "service stopped"
+
+
+def test_service_that_breaks_aborts_its_association_alone(
+    connect_fast: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answers(request: Request, _data_set: bytes, _link: Link) -> Iterator[Message]:
+        yield pending(request)
+        raise ZeroDivisionError
+
+    peer, service = asking(connect_fast, answers)
+    peer.send(message(3, FIND, b"query"))
+    assert peer.read_message()[0].status == 0xFF00
+    assert aborted(peer) == (2, 0)
+    assert service.is_over.is_set()
+    peer.connection.close()
+    line = eventually(lambda: ended(caplog))
+    assert (line["outcome"], line["level"]) == ("internal error", "ERROR")
+
+
+def test_data_set_that_breaks_off_is_never_passed_off_as_whole(connect_fast: Connect) -> None:
+    def answers(request: Request, _data_set: bytes, _link: Link) -> Iterator[Message]:
+        def pieces() -> Iterator[bytes]:
+            yield bytes(3_000_000)
+            raise ObjectMissing("object: shorter than it was when it was stored")
+
+        yield Message(encode_response(request, 0xFF00, has_data_set=True), pieces())
+
+    peer, _ = asking(connect_fast, answers)
+    peer.send(message(3, FIND, b"query"))
+    while (pdu := peer.read_pdu()).kind == P_DATA:
+        assert fragments(pdu.body)[-1][1] in {0, 3}  # nowhere the last fragment of the data set
+    assert (pdu.kind, pdu.body) == (ABORT, bytes([0, 0, 2, 0]))
 
 
 def test_peer_that_takes_no_answers_ends_in_time(

@@ -1,6 +1,6 @@
 """Peers that pynetdicom plays: foreign application entities that answer us, for real."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -34,4 +34,38 @@ def listening_peer(
         server.shutdown()
 
 
-__all__ = ["evt", "listening_peer"]
+def storing(answer: Callable[[str], int]) -> Handler:
+    """A handler of C-STORE: the status for a SOP Instance UID."""
+
+    def handle(event: Any) -> int:
+        return answer(str(event.request.AffectedSOPInstanceUID))
+
+    return (evt.EVT_C_STORE, handle)
+
+
+def moving(destinations: Mapping[str, tuple[str, int]], files: Sequence[Any]) -> Handler:
+    """A handler of C-MOVE: these data sets go to whichever destination is known."""
+
+    def handle(event: Any) -> Iterator[Any]:
+        known = destinations.get(event.move_destination)
+        yield known or (None, None)
+        yield len(files)
+        for data_set in files:
+            yield 0xFF00, data_set
+
+    return (evt.EVT_C_MOVE, handle)
+
+
+def finding(matches: Sequence[Any], *, last: int = 0x0000) -> Handler:
+    """A handler of C-FIND: these matches, then this status."""
+
+    def handle(event: Any) -> Iterator[Any]:
+        for match in matches:
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            yield 0xFF00, match
+        if last:
+            yield last, None
+
+    return (evt.EVT_C_FIND, handle)

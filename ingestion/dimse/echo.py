@@ -5,6 +5,7 @@ Source: PS3.4 Annex A, PS3.7 9.1.5.
 
 import time
 
+from ingestion.dicom.status_texts import status_text
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ingestion.dimse.association_proposal import Proposal
 from ingestion.dimse.commands import Status
@@ -57,4 +58,4 @@ def verify(association: RequestedAssociation) -> None:
         raise NotVerified(f"the peer accepted the association, but not Verification: {reasons}")
     status = association.echo().status
     if status != Status.SUCCESS:
-        raise NotVerified(f"the peer answered C-ECHO with status {status:04X}")
+        raise NotVerified(f"the peer answered C-ECHO with status {status_text(status)}")

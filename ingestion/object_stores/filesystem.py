@@ -99,7 +99,8 @@ class FilesystemStore:
     def size(self, location: str) -> int:
         """The object's size in bytes."""
         try:
-            status = (self._root / checked_location(location)).stat()
+            # A path joined as text: whoever sends objects by the thousand asks for each.
+            status = os.stat(f"{self._root}/{checked_location(location)}")  # noqa: PTH116
         except OSError as error:
             raise from_os_error(error, "object") from error
         if not stat.S_ISREG(status.st_mode):

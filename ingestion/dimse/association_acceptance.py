@@ -14,7 +14,7 @@ from ingestion.dimse.extended_negotiation import (
     decode_extended_negotiation,
     decode_roles,
 )
-from ingestion.dimse.negotiation import AnsweredContext, ContextResult
+from ingestion.dimse.negotiation import AnsweredContext, ContextResult, accepted
 from ingestion.dimse.upper_layer import AbortedByPeer, NotAssociated
 from ingestion.dimse.variable_items import ItemType, first, items, malformed, text
 
@@ -79,10 +79,12 @@ class AssociationRejected(NotAssociated):
 class Acceptance:
     """What an A-ASSOCIATE-AC says, as far as it matters here.
 
-    `contexts` are the accepted ones by their ID; `refusals` says in words why others were not, by
-    theirs. `pdu_bytes_max` is what the peer takes; 0 means no limit.
+    `answered` are all contexts, `contexts` the accepted ones by their ID; `refusals` says in
+    words, by ID too, why the others were not. `pdu_bytes_max` is what the peer takes; 0 means no
+    limit.
     """
 
+    answered: tuple[AnsweredContext, ...]
     contexts: Mapping[int, AnsweredContext]
     refusals: Mapping[int, str]
     pdu_bytes_max: int
@@ -102,9 +104,10 @@ def decode_acceptance(body: bytes, proposals: Sequence[Proposal]) -> Acceptance:
     maximum_length = first(user, ItemType.MAXIMUM_LENGTH) or bytes(4)
     if len(maximum_length) != 4:
         raise malformed("Maximum Length of other than four bytes")
-    contexts, refusals = _contexts(found, proposals, roles=decode_roles(user))
+    answered, refusals = _contexts(found, proposals, roles=decode_roles(user))
     return Acceptance(
-        contexts=contexts,
+        answered=answered,
+        contexts=accepted(answered),
         refusals=refusals,
         pdu_bytes_max=int.from_bytes(maximum_length, "big"),
         extended=decode_extended_negotiation(user),
@@ -137,40 +140,44 @@ def _contexts(
     proposals: Sequence[Proposal],
     *,
     roles: Mapping[str, Roles],
-) -> tuple[dict[int, AnsweredContext], dict[int, str]]:
+) -> tuple[tuple[AnsweredContext, ...], dict[int, str]]:
+    """Every answer, and by context ID in words why some are refusals."""
     proposed = {proposed_context_id(index): item for index, item in enumerate(proposals)}
-    contexts: dict[int, AnsweredContext] = {}
+    answered: list[AnsweredContext] = []
     refusals: dict[int, str] = {}
     for kind, body in found:
         if kind != ItemType.PRESENTATION_CONTEXT_AC:
             continue
         if len(body) < 4 or body[0] not in proposed:
             raise malformed("an answer to a presentation context that was not proposed")
-        context_id, proposal = body[0], proposed[body[0]]
-        refusal = _refusal(body, proposal)
+        proposal = proposed[body[0]]
+        ours = roles.get(proposal.abstract_syntax, _DEFAULT_ROLES)
+        result, refusal = _judged(body, proposal)
         if refusal:
-            refusals[context_id] = refusal
-        else:
-            ours = roles.get(proposal.abstract_syntax, _DEFAULT_ROLES)
-            contexts[context_id] = AnsweredContext(
-                context_id=context_id,
+            refusals[body[0]] = refusal
+        answered.append(
+            AnsweredContext(
+                context_id=body[0],
                 abstract_syntax=proposal.abstract_syntax,
                 transfer_syntax=_transfer_syntax(body),
-                result=ContextResult.ACCEPTANCE,
+                result=result,
                 peer_is_scu=ours.is_scp,
                 peer_is_scp=ours.is_scu,
             )
-    return contexts, refusals
+        )
+    return tuple(answered), refusals
 
 
-def _refusal(body: bytes, proposal: Proposal) -> str:
-    """Why a context cannot be used, empty if it can be."""
+def _judged(body: bytes, proposal: Proposal) -> tuple[ContextResult, str]:
+    """The result of a context, and why it cannot be used; empty if it can be."""
     result = body[2]
     if result != ContextResult.ACCEPTANCE:
-        return _REFUSALS.get(result, f"refused with result {result}")
+        known = result if result in set(ContextResult) else ContextResult.USER_REJECTION
+        return ContextResult(known), _REFUSALS.get(result, f"refused with result {result}")
     if _transfer_syntax(body) not in proposal.transfer_syntaxes:
-        return "accepted in a transfer syntax that was not proposed"
-    return ""
+        refusal = "accepted in a transfer syntax that was not proposed"
+        return ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, refusal
+    return ContextResult.ACCEPTANCE, ""
 
 
 def _transfer_syntax(body: bytes) -> str:

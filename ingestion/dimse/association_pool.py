@@ -12,6 +12,7 @@ from functools import cache
 
 from django.conf import settings
 
+from ingestion.dimse.association_end import RecordEnding, keep_no_record
 from ingestion.dimse.association_proposal import Proposal
 from ingestion.dimse.requested_association import RequestedAssociation
 from ingestion.dimse.requesting import Destination, associate
@@ -70,8 +71,10 @@ class AssociationPool:
         per_destination_max: int,
         idle_seconds: float = IDLE_SECONDS,
         wait_seconds_max: float = WAIT_SECONDS_MAX,
+        record: RecordEnding = keep_no_record,
     ) -> None:
         """Nothing is open yet."""
+        self.record = record  # of every association, whoever borrows it
         self._associations_max = associations_max
         self._per_destination_max = per_destination_max
         self._idle_seconds = idle_seconds
@@ -94,6 +97,7 @@ class AssociationPool:
                 call.destination,
                 calling_ae_title=call.calling_ae_title,
                 proposals=call.proposals,
+                record=self.record,
             )
         except BaseException:
             self._forget(call)

@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from ingestion.dimse.association_acceptance import Acceptance, abort_of_peer
+from ingestion.dimse.association_journal import AssociationJournal
 from ingestion.dimse.commands import (
     CommandField,
     Request,
     Response,
+    decode_command,
     encode_request,
 )
 from ingestion.dimse.data_path import Fragment, PduReader, send
@@ -33,6 +35,7 @@ from ingestion.dimse.upper_layer import (
     PeerVanished,
     ProtocolViolation,
     ReleasedByPeer,
+    ServiceStopping,
     encode_abort,
     encode_release_request,
     encode_release_response,
@@ -85,10 +88,12 @@ class RequestedAssociation:
         reader: PduReader,
         *,
         acceptance: Acceptance,
+        journal: AssociationJournal,
         limits: ReceiveLimits,
         response_timeout_seconds: float,
     ) -> None:
         self.acceptance = acceptance
+        self._journal = journal
         self._connection = connection
         self._reader = reader
         self._limits = limits
@@ -181,22 +186,18 @@ class RequestedAssociation:
             move_originator=move_originator,
         )
         with opened_data_set(instance) as data_set:
-            self.send(command, context_id=context_id, data_set=data_set)
-        return self.receive_response(message_id).command
+            self._count(CommandField.C_STORE_RQ)
+            self._send(command, context_id=context_id, data_set=data_set)
+        response = self.receive_response(message_id).command
+        self._journal.tally.instances_sent += 1
+        return response
 
     def send(self, command_set: bytes, *, context_id: int, data_set: Pieces = ()) -> None:
         """Send a message; see `MessageWriter.send` for the errors of a data set."""
-        try:
-            self._writer.send(command_set, context_id=context_id, data_set=data_set)
-        except (MessageCutOff, ProtocolViolation) as end:  # between two PDUs
-            self._end(abort_for(end))
-            raise
-        except PeerVanished as end:
-            self._hear_last_words(end)
-            raise
-        except AssociationEnded:  # perhaps inside a PDU, where nothing can be told
-            self._end(None)
-            raise
+        command = decode_command(command_set)
+        if isinstance(command, Request):
+            self._count(CommandField(command.command_field))
+        self._send(command_set, context_id=context_id, data_set=data_set)
 
     def receive(self) -> Received:
         """The next message of the peer, which must be there in time."""
@@ -204,7 +205,7 @@ class RequestedAssociation:
             self._reader.limit_time(self._timeout_seconds)
             return self._receive()
         except AssociationEnded as end:
-            self._end(abort_for(end))
+            self._end(end, abort_for(end))
             raise
 
     def receive_response(self, message_id: int) -> "ReceivedResponse":
@@ -213,8 +214,9 @@ class RequestedAssociation:
         command = received.command
         if isinstance(command, Response) and command.message_id == message_id:
             return ReceivedResponse(command, received.data_set)
-        self._end(Abort.BY_SERVICE_USER)
-        raise ProtocolViolation(Abort.BY_SERVICE_USER, "a message that is not the answer due")
+        violation = ProtocolViolation(Abort.BY_SERVICE_USER, "a message that is not the answer due")
+        self._end(violation, violation.abort)
+        raise violation
 
     def has_input(self, *, within_seconds: float) -> bool:
         """Whether the peer says something by then, be it that it leaves."""
@@ -229,17 +231,20 @@ class RequestedAssociation:
         if not self.is_open:
             return
         self._is_releasing = True
-        with contextlib.suppress(AssociationEnded):
+        end = None
+        try:
             send(self._connection, encode_release_request())
             self._reader.limit_time(min(self._timeout_seconds, _RELEASE_SECONDS_MAX))
             for _ in self._incoming:
                 pass  # what comes before the A-RELEASE-RP is of no use any more
-        self._end(None)
+        except AssociationEnded as error:
+            end = error
+        self._end(end)
 
     def abort(self) -> None:
         """End it at once."""
         if self.is_open:
-            self._end(Abort.BY_SERVICE_USER)
+            self._end(ServiceStopping("we aborted it"), Abort.BY_SERVICE_USER)
 
     def stop(self) -> None:
         """End it without a word, though it waits for the peer. May come from any thread."""
@@ -247,6 +252,24 @@ class RequestedAssociation:
         with contextlib.suppress(OSError):  # it is closed already
             # Not of the TLS socket, which would send something while another thread may do so.
             socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+
+    def _count(self, operation: CommandField) -> None:
+        """Count a request by its name, C-STORE of C_STORE_RQ."""
+        self._journal.tally.operations[operation.name.removesuffix("_RQ").replace("_", "-")] += 1
+
+    def _send(self, command_set: bytes, *, context_id: int, data_set: Pieces) -> None:
+        try:
+            self._writer.send(command_set, context_id=context_id, data_set=data_set)
+        except (MessageCutOff, ProtocolViolation) as end:  # between two PDUs
+            self._end(end, abort_for(end))
+            raise
+        except PeerVanished as end:
+            told = self._last_words() or end
+            self._end(told)
+            raise told from None
+        except AssociationEnded as end:  # perhaps inside a PDU, where nothing can be told
+            self._end(end)
+            raise
 
     def _receive(self) -> Received:
         command, context_id = self._messages.read_command()
@@ -289,22 +312,23 @@ class RequestedAssociation:
             return True
         raise unexpected_pdu(pdu_type)
 
-    def _hear_last_words(self, end: PeerVanished) -> None:
-        """Raise what the peer said before it closed, if it said something."""
+    def _last_words(self) -> AssociationEnded | None:
+        """What the peer said before it closed, if it said something."""
         self._reader.limit_time(_LAST_WORDS_SECONDS)
         try:
             for _ in self._incoming:
                 pass
         except PeerVanished:
-            return
+            return None
         except AssociationEnded as told:
-            raise told from end
-        finally:
-            self._end(None)
+            return told
+        return None
 
-    def _end(self, abort: Abort | None) -> None:
+    def _end(self, end: AssociationEnded | None, abort: Abort | None = None) -> None:
         self.is_open = False
         end_connection(self._connection, self._reader, abort)
+        self._journal.tally.bytes_sent = self._writer.bytes_sent
+        self._journal.close(end)
 
 
 @dataclass(frozen=True, slots=True)

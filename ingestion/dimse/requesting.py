@@ -16,6 +16,8 @@ from ingestion.dimse.association_acceptance import (
     decode_acceptance,
     rejection,
 )
+from ingestion.dimse.association_end import Parties, RecordEnding, keep_no_record
+from ingestion.dimse.association_journal import AssociationJournal
 from ingestion.dimse.association_proposal import Proposal, encode_association_request
 from ingestion.dimse.data_path import PduReader, prepare_connection, send
 from ingestion.dimse.requested_association import (
@@ -80,38 +82,67 @@ def associate(
     calling_ae_title: str,
     proposals: Sequence[Proposal],
     limits: ReceiveLimits = RECEIVE_LIMITS,
+    record: RecordEnding = keep_no_record,
 ) -> RequestedAssociation:
     """Ask for an association; the caller releases or aborts it, best by `with`.
+
+    `record` is told how it ended, also when it never came about.
 
     Raises `PeerUnreachable`, `AssociationRejected` and other kinds of `AssociationEnded`; then
     nothing is left open. An association of which no context was accepted is one nevertheless.
     """
-    connection = _connected(destination)
-    reader = PduReader(connection, buffer_bytes=_READ_BUFFER_BYTES)
+    journal = AssociationJournal(
+        record,
+        Parties(calling_ae_title, destination.ae_title),
+        peer_address=destination.host,
+        is_encrypted=destination.tls is not None,
+    )
     try:
-        prepare_connection(connection, timeout_seconds=destination.response_timeout_seconds)
+        connection = _connected(destination)
+        reader = PduReader(connection, buffer_bytes=_READ_BUFFER_BYTES)
         request = encode_association_request(
             proposals,
             calling_ae_title=calling_ae_title,
             called_ae_title=destination.ae_title,
             pdu_bytes_max=limits.pdu_bytes_max,
         )
+        acceptance = _negotiated(
+            destination, connection, reader, request=request, proposals=proposals
+        )
+    except AssociationEnded as end:
+        journal.close(end)
+        raise
+    journal.note_acceptance(acceptance)
+    return RequestedAssociation(
+        connection,
+        reader,
+        acceptance=acceptance,
+        journal=journal,
+        limits=limits,
+        response_timeout_seconds=destination.response_timeout_seconds,
+    )
+
+
+def _negotiated(
+    destination: Destination,
+    connection: socket.socket,
+    reader: PduReader,
+    *,
+    request: bytes,
+    proposals: Sequence[Proposal],
+) -> Acceptance:
+    """States 4 and 5: ask, and hear the answer. The connection is closed after an error."""
+    try:
+        prepare_connection(connection, timeout_seconds=destination.response_timeout_seconds)
         send(connection, request)
         reader.limit_time(destination.response_timeout_seconds)
-        acceptance = _answer(reader, proposals)
+        return _answer(reader, proposals)
     except AssociationEnded as end:
         end_connection(connection, reader, abort_for(end))
         raise
     except OSError as error:
         connection.close()
         raise PeerUnreachable(f"{_named(destination)}: the connection broke") from error
-    return RequestedAssociation(
-        connection,
-        reader,
-        acceptance=acceptance,
-        limits=limits,
-        response_timeout_seconds=destination.response_timeout_seconds,
-    )
 
 
 def _connected(destination: Destination) -> socket.socket:
@@ -133,7 +164,7 @@ def _connected(destination: Destination) -> socket.socket:
 
 
 def _answer(reader: PduReader, proposals: Sequence[Proposal]) -> Acceptance:
-    """State 5: what the peer says."""
+    """What the peer says."""
     pdu_type, length = reader.read_header()
     if pdu_type == PduType.A_ASSOCIATE_AC and length <= ACCEPTANCE_BYTES_MAX:
         return decode_acceptance(reader.read_body(length), proposals)

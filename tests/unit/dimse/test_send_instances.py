@@ -167,5 +167,6 @@ def test_whoever_stops_listening_ends_it() -> None:
         sending = send_instances(instances(1000), calling.senders)
         assert next(sending).status == 0
         sending.close()  # type: ignore[attr-defined]
+        calling.pool.close()
         assert calling.pool.count() == 0
     assert len(peer.messages) < 20

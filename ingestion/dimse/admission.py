@@ -11,7 +11,7 @@ from ingestion.dimse.association_policy import LocalEntity, Rules, admit, check_
 from ingestion.dimse.association_request import AssociationRequest
 from ingestion.dimse.entity_cache import EntityCache
 from ingestion.dimse.extended_negotiation import Roles
-from ingestion.dimse.supported_services import Openness, Service, service_of
+from ingestion.dimse.supported_services import Openness, Service
 from ingestion.dimse.upper_layer import Refusal, Rejection
 from ingestion.errors import IngestionError
 
@@ -58,7 +58,7 @@ class Admission:
             is_encrypted=self._is_encrypted,
             any_calling_ae_from_loopback=self._any_calling_ae_from_loopback,
         )
-        services = self._proposed_services(request)
+        services = self._proposed_services(request, entity.rules)
         if Service.STORE not in services:
             return entity
         try:
@@ -77,10 +77,10 @@ class Admission:
         except IngestionError as error:
             raise _congested(error) from error
 
-    def _proposed_services(self, request: AssociationRequest) -> set[Service | None]:
+    def _proposed_services(self, request: AssociationRequest, rules: Rules) -> set[Service | None]:
         """What the peer would use; to take objects by C-GET is not to store them here."""
         return {
-            service_of(context.abstract_syntax, self._openness)
+            rules.service_of(context.abstract_syntax, self._openness)
             for context in request.contexts
             if request.roles.get(context.abstract_syntax, Roles()).is_scu
         } - {None}

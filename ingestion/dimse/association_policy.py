@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestion.dimse.association_request import AssociationRequest
+from ingestion.dimse.supported_services import Openness, Service, service_of
 from ingestion.dimse.upper_layer import APPLICATION_CONTEXT_NAME, Refusal, Rejection
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
@@ -32,6 +33,14 @@ class Rules:
     services: frozenset[str] | None = None
     sop_classes: frozenset[str] | None = None
     transfer_syntaxes: frozenset[str] | None = None
+
+    def service_of(self, sop_class_uid: str, openness: Openness) -> Service | None:
+        """The service of a SOP Class; what is listed here may be stored, known or not."""
+        return service_of(sop_class_uid, _opened(openness, self.sop_classes, sop_class_uid))
+
+    def openness_for(self, transfer_syntax_uid: str, openness: Openness) -> Openness:
+        """Whether a transfer syntax must be known; what is listed here need not."""
+        return _opened(openness, self.transfer_syntaxes, transfer_syntax_uid)
 
     def __and__(self, other: "Rules") -> "Rules":
         """What both allow."""
@@ -143,6 +152,10 @@ def _known_caller(
     return next(
         (one for one in callers if one.may_associate(address, request.called_ae_title)), None
     )
+
+
+def _opened(openness: Openness, listed: frozenset[str] | None, uid: str) -> Openness:
+    return Openness.ANY if listed is not None and uid in listed else openness
 
 
 def _both(ours: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:

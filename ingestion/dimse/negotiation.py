@@ -25,7 +25,7 @@ from ingestion.dimse.extended_negotiation import (
     encode_roles,
     encode_user_identity_response,
 )
-from ingestion.dimse.supported_services import Openness, Service, service_of
+from ingestion.dimse.supported_services import Openness, Service
 from ingestion.dimse.upper_layer import APPLICATION_CONTEXT_NAME, PduType
 from ingestion.dimse.variable_items import ItemType, item
 
@@ -137,9 +137,9 @@ def encode_acceptance(
 def _answer(
     context: ProposedContext, openness: Openness, *, rules: Rules, proposed_roles: Roles
 ) -> AnsweredContext:
-    service = service_of(context.abstract_syntax, openness)
+    service = rules.service_of(context.abstract_syntax, openness)
     roles = _allowed_roles(context.abstract_syntax, service, rules=rules, proposed=proposed_roles)
-    candidates = _usable_syntaxes(context, openness, service=service)
+    candidates = _usable_syntaxes(context, openness, service=service, rules=rules)
     if service is Service.STORE:
         candidates = _storage_syntaxes(candidates, roles, rules)
     if service is None:
@@ -179,11 +179,15 @@ def _allowed_roles(
 
 
 def _usable_syntaxes(
-    context: ProposedContext, openness: Openness, *, service: Service | None
+    context: ProposedContext, openness: Openness, *, service: Service | None, rules: Rules
 ) -> list[str]:
     """What is proposed and can be kept, or read if it is for messages of ours."""
     if service in {Service.STORE, Service.VERIFICATION}:
-        return [uid for uid in context.transfer_syntaxes if _is_supported_syntax(uid, openness)]
+        return [
+            uid
+            for uid in context.transfer_syntaxes
+            if _is_supported_syntax(uid, rules.openness_for(uid, openness))
+        ]
     return [uid for uid in context.transfer_syntaxes if uid in MESSAGE_TRANSFER_SYNTAXES]
 
 

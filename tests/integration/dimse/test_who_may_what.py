@@ -19,7 +19,7 @@ from ingestion.models import (
     RemoteApplicationEntity,
     StorageSpace,
 )
-from tests.builders import build_ct
+from tests.builders import build_ct, data_set_bytes
 from tests.eventually import eventually
 from tests.integration.dimse.conftest import Service, Start, store
 from tests.scripted_peer import (
@@ -31,11 +31,12 @@ from tests.scripted_peer import (
     VERIFICATION,
     Pdu,
     item,
+    store_command,
 )
 
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-ACCEPTED, USER_REJECTED, NO_TRANSFER_SYNTAX = 0, 1, 4
+ACCEPTED, USER_REJECTED, NOT_SUPPORTED, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 NO_IDENTITY, CONGESTED = (1, 2, 1), (2, 3, 1)
 
 
@@ -192,6 +193,25 @@ def test_transfer_syntax_that_no_rule_allows_is_refused(start_service: Start) ->
     with start_service().connect() as peer:
         answer = peer.associate([(5, MR_IMAGE_STORAGE, [IMPLICIT_LITTLE])])
         assert results(answer) == {5: NO_TRANSFER_SYNTAX}
+
+
+def test_private_uids_that_are_listed_are_accepted(start_service: Start) -> None:
+    RemoteApplicationEntity.objects.update(
+        sop_class_uids=["1.2.3.4"], transfer_syntax_uids=["1.2.3.5", EXPLICIT_LITTLE]
+    )
+    with start_service().connect() as peer:
+        answer = peer.associate(
+            [
+                (1, "1.2.3.4", ["1.2.3.6", EXPLICIT_LITTLE]),
+                (3, "1.2.3.4", ["1.2.3.5"]),
+                (5, "1.2.3.7", [EXPLICIT_LITTLE]),
+                (7, CT_IMAGE_STORAGE, [EXPLICIT_LITTLE]),
+            ]
+        )
+        assert results(answer) == {1: ACCEPTED, 3: ACCEPTED, 5: NOT_SUPPORTED, 7: USER_REJECTED}
+        dataset = build_ct(extra=[(0x00080016, "UI", "1.2.3.4")])
+        command = store_command(dataset.SOPInstanceUID, sop_class_uid="1.2.3.4")
+        assert peer.request(1, command, data_set_bytes(dataset)).status == 0
 
 
 def test_entity_that_names_its_address_goes_first(start_service: Start) -> None:

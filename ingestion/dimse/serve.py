@@ -15,6 +15,7 @@ from ingestion.dimse.admission import Admission
 from ingestion.dimse.association import Association
 from ingestion.dimse.association_end import RecordEnding
 from ingestion.dimse.association_log import AssociationLog
+from ingestion.dimse.association_pool import process_pool
 from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
 from ingestion.dimse.database_use import close_idle_connections, database_turn
 from ingestion.dimse.entity_cache import EntityCache
@@ -85,6 +86,7 @@ def serve_until(entrances: Entrances, wait_for_stop: Callable[[], None]) -> None
     cache = EntityCache(load_entity_tables, release=connections.close_all)
     group_commit = GroupCommit()
     association_log = AssociationLog()
+    process_pool().record = association_log.record
     house = _house(cache, group_commit, record=association_log.record)
     listener = Listener(
         tuple(_doors(entrances, cache, house)),
@@ -93,6 +95,7 @@ def serve_until(entrances: Entrances, wait_for_stop: Callable[[], None]) -> None
     listener.start()
     wait_for_stop()
     listener.stop(drain_seconds=settings.ENVIRONMENT.dimse_drain_seconds)
+    process_pool().close()
     group_commit.close()
     association_log.close()
     close_idle_connections()

@@ -1,5 +1,7 @@
 """Thousands of associations, good, broken and hostile, leave nothing behind that counts."""
 
+import socket
+import ssl
 import threading
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.dimse.tls import CallingFiles
 from ingestion.models import AssociationRecord, Receipt
 from tests.builders import build_ct, data_set_bytes
 from tests.eventually import eventually
@@ -23,6 +26,7 @@ from tests.scripted_peer import (
     pdv,
     store_command,
 )
+from tests.unit.dimse.certificates import Authority
 
 ROUNDS = 250
 CT = build_ct()
@@ -109,6 +113,36 @@ def test_thousands_of_associations_leave_nothing_behind(start_service: Start) ->
     records = list(AssociationRecord.objects.values_list("repeats", flat=True))
     told = sum(repeats + 1 for repeats in records)
     assert told == (len(BEHAVIOURS)) * (ROUNDS + 10) - probes
+
+
+def released_by_tls(service: Service, context: ssl.SSLContext) -> None:
+    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=10)
+    secured = context.wrap_socket(connection, server_hostname="127.0.0.1")
+    with ScriptedPeer(secured) as peer:
+        released(peer)
+
+
+def strange_by_tls(service: Service, said: bytes) -> None:
+    with ScriptedPeer.connect("127.0.0.1", service.tls_port) as peer:
+        peer.send(said)
+
+
+@pytest.mark.timeout(300)
+def test_hundreds_of_handshakes_leave_nothing_behind(start_service: Start, tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path / "tls")
+    service = start_service(dimse_tls_port=2762, dimse_tls_certificate=authority.issue("ours"))
+    context = CallingFiles(authority.file).build()
+
+    def run_rounds(amount: int) -> None:
+        for _ in range(amount):
+            released_by_tls(service, context)
+            for said in (b"", b"\x16\x03\x01", associate_rq()):
+                strange_by_tls(service, said)
+
+    run_rounds(5)
+    before = eventually(lambda: is_quiet() and held())
+    run_rounds(100)
+    eventually(lambda: is_quiet() and held() == before, within_seconds=30)
 
 
 def is_quiet() -> bool:

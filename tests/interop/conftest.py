@@ -37,15 +37,17 @@ class Site:
 
     def manage(self, *words: str) -> str:
         """What a management command of the product says."""
-        return subprocess.run(
+        answer = subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
             env={"INGESTION_STATE_FOLDER": str(self.state)},
             capture_output=True,
             text=True,
             timeout=PROGRAM_SECONDS_MAX,
-            check=True,
-        ).stdout
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
 
     @property
     def peer(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Orthanc and the product as neighbours: each echoes, sends to, asks and has the other send."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.interop.conftest import Site
 from tests.interop.orthanc import AE_TITLE, Orthanc, run_orthanc
 
 US = "/modalities/ingest"
+STUDY_INSTANCE_UID, SOP_INSTANCE_UID = "0020000D", "00080018"
 INTRODUCTION = """
 from ingestion.models import RemoteApplicationEntity
 RemoteApplicationEntity.objects.create(
@@ -32,9 +35,17 @@ class Neighbours:
         """Have Orthanc take them in and send them to us by C-STORE."""
         names = [self.orthanc.store(part10_bytes(dataset)) for dataset in datasets]
         self.orthanc.ask(f"{US}/store", names)
-        for dataset in datasets:
-            path = f"/instances?SOPInstanceUID={dataset.SOPInstanceUID}"
-            eventually(lambda path=path: self.site.search(path))  # type: ignore[misc]
+        self.wait_until_held(*datasets)
+
+    def wait_until_held(self, *datasets: Dataset) -> None:
+        """Return when all of them, which are of one study, can be searched with us."""
+        expected = {dataset.SOPInstanceUID for dataset in datasets}
+        path = f"/studies/{datasets[0].StudyInstanceUID}/instances"
+        eventually(lambda: expected <= set(self.held(path)))
+
+    def held(self, path: str) -> list[str]:
+        """The SOP Instance UIDs that a search finds with us."""
+        return [found[SOP_INSTANCE_UID]["Value"][0] for found in self.site.search(path)]
 
     def query(self, level: str, **keys: str) -> str:
         """Have Orthanc ask us by C-FIND; returns the path of what it found."""
@@ -150,3 +161,33 @@ def test_orthanc_is_told_what_we_do_not_hold(neighbours: Neighbours) -> None:
     assert report["Status"] == "Failure"
     assert [one["SOPInstanceUID"] for one in report["Success"]] == [held.SOPInstanceUID]
     assert [one["SOPInstanceUID"] for one in report["Failures"]] == [strange.SOPInstanceUID]
+
+
+def test_we_echo_orthanc(neighbours: Neighbours) -> None:
+    assert "success" in neighbours.site.manage("dimse_echo", AE_TITLE)
+
+
+def test_we_find_with_orthanc(neighbours: Neighbours) -> None:
+    (dataset,) = a_study(1)
+    neighbours.orthanc.store(part10_bytes(dataset))
+    key = f"PatientID={dataset.PatientID}"
+    found = json.loads(neighbours.site.manage("dimse_find", AE_TITLE, "--json", "-k", key))
+    assert [one[STUDY_INSTANCE_UID]["Value"][0] for one in found] == [dataset.StudyInstanceUID]
+
+
+def test_we_have_orthanc_send_to_us(neighbours: Neighbours) -> None:
+    datasets = a_study(3)
+    for dataset in datasets:
+        neighbours.orthanc.store(part10_bytes(dataset))
+    us, study = neighbours.site.endpoints["dimse"]["ae_title"], datasets[0].StudyInstanceUID
+    neighbours.site.manage("dimse_move", AE_TITLE, "--to", us, "--study", study)
+    neighbours.wait_until_held(*datasets)
+
+
+def test_we_send_to_orthanc(neighbours: Neighbours, tmp_path: Path) -> None:
+    datasets = a_study(3)
+    for number, dataset in enumerate(datasets):
+        (tmp_path / f"{number}.dcm").write_bytes(part10_bytes(dataset))
+    neighbours.site.manage("dimse_send", AE_TITLE, str(tmp_path))
+    expected = {dataset.SOPInstanceUID for dataset in datasets}
+    assert neighbours.orthanc.sop_instance_uids() == expected

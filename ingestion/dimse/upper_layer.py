@@ -171,7 +171,7 @@ def command_fragments(command_set: bytes, pdu_bytes_max: int) -> Iterator[tuple[
     """
     room = len(command_set)
     if pdu_bytes_max:
-        # PS3.8 9.3.5.1: fragments have an even length; one byte where nothing else fits.
+        # PS3.8 E.1: fragments have an even length; one byte where nothing else fits.
         room = max(1, min(room, (pdu_bytes_max - PDV_HEADER_BYTES) & ~1))
     for start in range(0, len(command_set), room):
         is_last = start + room >= len(command_set)

@@ -12,6 +12,10 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityNegotiation,
 )
 from pynetdicom.presentation import build_context
 
@@ -20,6 +24,7 @@ from ingestion.dimse.association_request import (
     ProposedContext,
     decode_association_request,
 )
+from ingestion.dimse.extended_negotiation import OfferedIdentity, Roles
 from ingestion.dimse.upper_layer import Abort, ProtocolViolation
 from tests.scripted_peer import ECHO_AND_CT, associate_rq, item
 
@@ -76,6 +81,74 @@ def user_information(pdu_bytes_max: int, *, is_asynchronous: bool) -> list[Any]:
     window.maximum_number_operations_invoked = 0
     window.maximum_number_operations_performed = 0
     return [maximum, class_uid, version, *([window] if is_asynchronous else [])]
+
+
+ROLES = st.sampled_from([(True, False), (False, True), (True, True)])
+
+
+@settings(max_examples=50)
+@given(
+    roles=st.dictionaries(UIDS, ROLES, max_size=3),
+    extended=st.dictionaries(UIDS, st.binary(min_size=1, max_size=7), max_size=3),
+    identity=st.none() | st.tuples(st.booleans(), st.binary(min_size=1), st.binary(min_size=1)),
+)
+def test_extensions_of_pynetdicom_are_understood(
+    roles: dict[str, tuple[bool, bool]],
+    extended: dict[str, bytes],
+    identity: tuple[bool, bytes, bytes] | None,
+) -> None:
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = "1.2.840.10008.3.1.1.1"
+    primitive.called_ae_title, primitive.calling_ae_title = "INGEST", "MODALITY"
+    context = build_context("1.2.3", "1.2")
+    context.context_id = 1
+    primitive.presentation_context_definition_list = [context]
+    primitive.user_information = [
+        *user_information(0, is_asynchronous=False),
+        *(role_selection(uid, *wanted) for uid, wanted in roles.items()),
+        *(extended_negotiation(uid, information) for uid, information in extended.items()),
+        common_extended_negotiation(),
+        *([user_identity(*identity)] if identity else []),
+    ]
+    request = decode_association_request(A_ASSOCIATE_RQ(primitive).encode()[6:])
+    assert request.roles == {uid: Roles(*wanted) for uid, wanted in roles.items()}
+    assert request.extended == extended
+    if identity is None:
+        assert request.user_identity is None
+    else:
+        wants_response, name, passcode = identity
+        assert request.user_identity == OfferedIdentity(2, wants_response, name, passcode)
+
+
+def role_selection(uid: str, scu: bool, scp: bool) -> SCP_SCU_RoleSelectionNegotiation:
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = uid
+    role.scu_role, role.scp_role = scu, scp
+    return role
+
+
+def extended_negotiation(uid: str, information: bytes) -> SOPClassExtendedNegotiation:
+    negotiation = SOPClassExtendedNegotiation()
+    negotiation.sop_class_uid = uid
+    negotiation.service_class_application_information = information
+    return negotiation
+
+
+def common_extended_negotiation() -> SOPClassCommonExtendedNegotiation:
+    negotiation = SOPClassCommonExtendedNegotiation()
+    negotiation.sop_class_uid = "1.2.3"
+    negotiation.service_class_uid = "1.2.4"
+    negotiation.related_general_sop_class_identification = ["1.2.5"]
+    return negotiation
+
+
+def user_identity(wants_response: bool, name: bytes, passcode: bytes) -> UserIdentityNegotiation:
+    negotiation = UserIdentityNegotiation()
+    negotiation.user_identity_type = 2
+    negotiation.positive_response_requested = wants_response
+    negotiation.primary_field = name
+    negotiation.secondary_field = passcode
+    return negotiation
 
 
 @pytest.mark.parametrize(

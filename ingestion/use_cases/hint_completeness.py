@@ -1,7 +1,8 @@
 """Closes a study's revision as soon as all instances are here that somebody told it consists of.
 
-A hint is a row. Registration does not look at it: a sweep does, by one statement that costs an
-index probe while there are no hints. Source: PS3.4 Annex F and Annex R, for what tells so.
+A hint is a row. Registration does not look at it: a sweep does, by one statement that reads the
+hints of studies that wait for quiet, however many others there are.
+Source: PS3.4 Annex F and Annex R, for what tells so.
 """
 
 import uuid
@@ -25,14 +26,14 @@ EXPECTED = timedelta(days=7)  # how long instances are waited for
 
 # One hint, so that never two studies are locked here: registration locks several, in its order.
 # Most hints that wait are told from those fulfilled by the study's counter alone.
-_FULFIL = """
+_FULFIL_WHERE = """
 WITH ready AS (
     SELECT h.id, st.id AS study_id, h.study_instance_uid
     FROM ingestion_completenesshint h
     JOIN ingestion_study st ON st.storage_space_id = h.storage_space_id
         AND st.study_instance_uid = h.study_instance_uid
         AND st.number_of_instances >= cardinality(h.sop_instance_uids)
-    WHERE h.fulfilled_at IS NULL AND h.expires_at > now() AND NOT EXISTS (
+    WHERE {condition} AND h.fulfilled_at IS NULL AND h.expires_at > now() AND NOT EXISTS (
         SELECT FROM unnest(h.sop_instance_uids) AS wanted(uid)
         LEFT JOIN ingestion_instance i ON i.storage_space_id = h.storage_space_id
             AND i.sop_instance_uid = wanted.uid AND i.deleted_at IS NULL
@@ -47,6 +48,8 @@ WITH ready AS (
 )
 SELECT study_instance_uid, EXISTS (SELECT FROM closed) FROM ready
 """
+_FULFIL_ANY = _FULFIL_WHERE.format(condition="st.settles_at IS NOT NULL")
+_FULFIL_THIS = _FULFIL_WHERE.format(condition="h.id = %s")
 
 
 def expect_instances(
@@ -57,13 +60,14 @@ def expect_instances(
     source: HintSource,
     source_uid: str,
 ) -> bool:
-    """Remember that a study is complete with these instances. False: the source told it before.
+    """Remember that a study is complete with these instances; if they are here, let it be due.
 
-    Without instances there is nothing to wait for, and nothing is remembered.
+    False: the source told it before. Without instances there is nothing to wait for, and nothing
+    is remembered.
     """
     if not sop_instance_uids:
         return True
-    _, is_new = CompletenessHint.objects.get_or_create(
+    hint, is_new = CompletenessHint.objects.get_or_create(
         storage_space=space,
         source_uid=source_uid,
         study_instance_uid=study_instance_uid,
@@ -73,7 +77,8 @@ def expect_instances(
             "expires_at": Now() + EXPECTED,
         },
     )
-    transaction.on_commit(lambda: wake(Work.REVISE_STUDIES), robust=True)
+    if is_new and _fulfil(_FULFIL_THIS, [hint.pk]):
+        transaction.on_commit(lambda: wake(Work.REVISE_STUDIES), robust=True)
     return is_new
 
 
@@ -112,7 +117,7 @@ def fulfil_hints(*, limit: int = 100) -> int:
     """
     try:
         for fulfilled in range(limit):
-            if not _fulfil_next():
+            if not _fulfil(_FULFIL_ANY, []):
                 return fulfilled
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
@@ -124,9 +129,10 @@ def remove_old_hints() -> int:
     return CompletenessHint.objects.filter(expires_at__lt=Now()).delete()[0]
 
 
-def _fulfil_next() -> bool:
+def _fulfil(statement: str, parameters: Sequence[int]) -> bool:
+    """Mark a hint whose instances are all here, and let its study be due. False: there is none."""
     with connection.cursor() as cursor:
-        cursor.execute(_FULFIL)
+        cursor.execute(statement, parameters)
         found = cursor.fetchone()
     if found is None:
         return False

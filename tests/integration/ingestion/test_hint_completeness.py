@@ -167,7 +167,6 @@ def test_repeated_notification_is_a_duplicate(space: StorageSpace) -> None:
 
 def test_many_studies_close_in_one_round(space: StorageSpace) -> None:
     for number in range(5):
-        received(space, f"1.1.{number}", study=f"1.{number}", series=f"1.{number}.1")
         expect_instances(
             space,
             f"1.{number}",
@@ -175,6 +174,7 @@ def test_many_studies_close_in_one_round(space: StorageSpace) -> None:
             source=HintSource.AVAILABILITY,
             source_uid=f"2.25.{number}",
         )
+        received(space, f"1.1.{number}", study=f"1.{number}", series=f"1.{number}.1")
     assert fulfil_hints(limit=3) == 3
     assert fulfil_hints() == 2
     assert fulfil_hints() == 0

@@ -32,7 +32,7 @@ from tests.scripted_peer import (
     store_command,
 )
 from tests.unit.dimse.custodian import Custodian
-from tests.unit.dimse.scripted_service import ScriptedService, final
+from tests.unit.dimse.scripted_service import ScriptedService, final, pending
 
 # A message: presentation context, message ID, data set or none.
 Sent = tuple[int, int, bytes | None]
@@ -122,6 +122,8 @@ def test_any_fragments_cut_anywhere_are_the_same_requests(
 # Words that peers say, to be put together in any order, whole and torn.
 WORDS = [
     echo_command(),
+    message(1, command_set(0x0FFF, message_id=1).replace(b"\x10\x01\2\0", b"\x20\x01\2\0")),
+    message(1, command_set(0x8030).replace(b"\x10\x01\2\0", b"\x20\x01\2\0")),
     message(1, echo_command()),
     message(3, store_command("1.2"), b"data"),
     p_data(pdv(3, store_command("1.3"), command=True)),
@@ -141,6 +143,41 @@ HOSTILE = st.lists(
     | st.tuples(st.sampled_from(WORDS), st.integers(0, 60)).map(lambda torn: torn[0][: torn[1]]),
     max_size=6,
 ).map(b"".join)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(sent=HOSTILE)
+def test_any_bytes_while_answers_are_sought_end_the_search(house: House, sent: bytes) -> None:
+    endings: list[AssociationEnding] = []
+    begun, over = [], []
+
+    def answers(request: Request, _data_set: bytes, link: Link) -> Iterator[Message]:
+        begun.append(request)
+        try:
+            for _ in range(3):
+                if link.is_cancelled():
+                    break
+                yield pending(request)
+            link.receive_response()
+            yield final(request)
+        finally:
+            over.append(request)
+
+    service = ScriptedService(answers)
+    ours, theirs = socket.socketpair()
+    hasty = replace(house, begin=service.begin, record=endings.append, artim_timeout_seconds=0.5)
+    served = threading.Thread(target=Association(ours, "127.0.0.1", house=hasty).run)
+    served.start()
+    with theirs:
+        theirs.sendall(associate_rq() + message(1, echo_command()) + sent)
+        theirs.shutdown(socket.SHUT_WR)
+        served.join(10)
+    assert not served.is_alive()
+    assert Outcome.BROKEN not in {ending.outcome for ending in endings}
+    assert begun
+    assert begun == over
 
 
 @settings(

@@ -6,10 +6,12 @@ Source: PS3.10 7.1 (what stands before the data set stays at home), PS3.7 9.1.1 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from ingestion.errors import ObjectMissing
+from ingestion.dicom.transfer_syntaxes import transfer_syntax
+from ingestion.errors import MalformedDataSet, ObjectMissing
 from ingestion.object_stores.os_errors import from_os_error
 
 _PIECE_BYTES = 64 * 1024
@@ -80,14 +82,17 @@ class FileDataSet:
 def opened_data_set(instance: OutgoingInstance) -> Iterator[Pieces]:
     """The data set of an instance, to be sent once; closed afterwards.
 
-    Raises `ObjectMissing` for what is not there or is too short as far as can be told before
-    the first byte, and other errors of the object store; later errors come while it is read.
+    Messages have an even length (PS3.8 E.1): what is deflated is padded (PS3.5 A.5), any other
+    data set of odd length is broken, and peers abort when they get one. Raises `MalformedDataSet`,
+    `ObjectMissing` for what is not there or is too short as far as can be told before the first
+    byte, and other errors of the object store; later errors come while it is read.
     """
     size_bytes = instance.size_bytes - instance.data_set_offset
+    padding = _padding(instance, size_bytes)
     path = instance.path()
-    if path is None:
+    if path is None or padding:
         pieces = instance.read(instance.data_set_offset, size_bytes)
-        yield _whole(pieces, size_bytes)
+        yield chain(_whole(pieces, size_bytes), padding)
         return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -99,6 +104,15 @@ def opened_data_set(instance: OutgoingInstance) -> Iterator[Pieces]:
         yield FileDataSet(descriptor, offset=instance.data_set_offset, size_bytes=size_bytes)
     finally:
         os.close(descriptor)
+
+
+def _padding(instance: OutgoingInstance, size_bytes: int) -> tuple[bytes, ...]:
+    """What must follow the data set. Raises `MalformedDataSet`."""
+    if size_bytes % 2 == 0:
+        return ()
+    if transfer_syntax(instance.transfer_syntax_uid).is_deflated:
+        return (b"\0",)
+    raise MalformedDataSet("data set of odd length: no message can carry it (PS3.8 E.1)")
 
 
 def _whole(pieces: Iterator[bytes], size_bytes: int) -> Iterator[bytes]:

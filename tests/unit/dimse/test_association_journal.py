@@ -155,7 +155,7 @@ def test_silence_and_an_object_that_breaks_off(records: Records) -> None:
             silent.echo()
         other = associated(acceptor.port, records)
         with pytest.raises(MessageCutOff):
-            other.store(Outgoing(b"x" * 2_000_000, missing_bytes=1), context_id=CT_CONTEXT)
+            other.store(Outgoing(b"x" * 2_000_000, missing_bytes=2), context_id=CT_CONTEXT)
     assert [ending.outcome for ending in records.endings] == [Outcome.SILENT, Outcome.BROKEN]
 
 

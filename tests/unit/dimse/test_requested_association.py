@@ -158,7 +158,7 @@ def test_object_that_breaks_off_aborts_the_association() -> None:
     peer = StoringPeer()
     with ScriptedAcceptor(peer) as acceptor, associated(acceptor) as association:
         with pytest.raises(MessageCutOff):
-            association.store(Outgoing(b"x" * 2_000_000, missing_bytes=1), context_id=CT_CONTEXT)
+            association.store(Outgoing(b"x" * 2_000_000, missing_bytes=2), context_id=CT_CONTEXT)
         assert not association.is_open
     assert (peer.messages, peer.aborted) == ([], 1)
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from ingestion.dimse.outgoing_data_sets import OutgoingInstance, opened_data_set
 from ingestion.dimse.sending import BUFFER_BYTES, PDU_BYTES_MAX, MessageWriter
 from ingestion.dimse.upper_layer import MessageCutOff, PeerVanished, ProtocolViolation
-from ingestion.errors import ObjectMissing
+from ingestion.errors import MalformedDataSet, ObjectMissing
 from tests.scripted_acceptor import Message, read_message
 from tests.scripted_peer import ScriptedPeer, store_command
 from tests.unit.dimse.outgoing import Outgoing, in_file
 
 CONTEXT_ID = 5
+DEFLATED = "1.2.840.10008.1.2.1.99"
 PATTERN = bytes(range(251)) * 20_000
 
 
@@ -65,6 +66,7 @@ def test_data_set_arrives_as_it_rests(
     pdu_bytes_max: int, size_bytes: int, chunk_bytes: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data_set = PATTERN[: min(size_bytes, pdu_bytes_max * 100) if pdu_bytes_max else size_bytes]
+    data_set = data_set[: len(data_set) & ~1]
     folder = tmp_path_factory.mktemp("objects")
     with writing(pdu_bytes_max, messages=2) as (writer, receiving):
         send(writer, in_file(folder, data_set))
@@ -146,10 +148,10 @@ def unsent(instance: OutgoingInstance) -> None:
 
 
 def test_what_is_missing_is_told_before_the_first_byte(tmp_path: Path) -> None:
-    unsent(Outgoing(b"x", is_gone=True))
-    unsent(Outgoing(b"x", file=tmp_path / "gone"))
-    unsent(in_file(tmp_path, b"x" * 100, missing_bytes=1))
-    unsent(Outgoing(b"x" * 100, missing_bytes=1))
+    unsent(Outgoing(b"xx", is_gone=True))
+    unsent(Outgoing(b"xx", file=tmp_path / "gone"))
+    unsent(in_file(tmp_path, b"x" * 100, missing_bytes=2))
+    unsent(Outgoing(b"x" * 100, missing_bytes=2))
 
 
 def test_object_that_breaks_off_later_cuts_the_message_off() -> None:
@@ -176,6 +178,22 @@ def test_file_that_is_cut_after_it_was_opened_is_missing(tmp_path: Path) -> None
             MessageWriter(ours, pdu_bytes_max=0).send(
                 store_command("1.2"), context_id=1, data_set=data_set
             )
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_deflated_data_set_of_odd_length_is_padded(tmp_path: Path, is_file: bool) -> None:
+    instance = in_file(tmp_path, b"odd") if is_file else Outgoing(b"odd")
+    instance.transfer_syntax_uid = DEFLATED
+    with writing(100) as (writer, receiving):
+        send(writer, instance)
+        (message,) = receiving.messages()
+    assert message.data_set == b"odd\0"
+
+
+def test_other_data_set_of_odd_length_is_broken(tmp_path: Path) -> None:
+    for instance in (Outgoing(b"odd"), in_file(tmp_path, b"odd")):
+        with pytest.raises(MalformedDataSet), opened_data_set(instance):
+            pass
 
 
 def test_peer_that_is_gone(tmp_path: Path) -> None:

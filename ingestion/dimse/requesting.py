@@ -97,15 +97,15 @@ def associate(
         peer_address=destination.host,
         is_encrypted=destination.tls is not None,
     )
+    request = encode_association_request(
+        proposals,
+        calling_ae_title=calling_ae_title,
+        called_ae_title=destination.ae_title,
+        pdu_bytes_max=limits.pdu_bytes_max,
+    )
     try:
         connection = _connected(destination)
         reader = PduReader(connection, buffer_bytes=_READ_BUFFER_BYTES)
-        request = encode_association_request(
-            proposals,
-            calling_ae_title=calling_ae_title,
-            called_ae_title=destination.ae_title,
-            pdu_bytes_max=limits.pdu_bytes_max,
-        )
         acceptance = _negotiated(
             destination, connection, reader, request=request, proposals=proposals
         )
@@ -150,8 +150,8 @@ def _connected(destination: Destination) -> socket.socket:
     address = destination.host, destination.port
     try:
         connection = socket.create_connection(address, timeout=destination.connect_timeout_seconds)
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+    except (OSError, ValueError, OverflowError) as error:  # the latter for odd names and ports
+        reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         raise PeerUnreachable(f"{_named(destination)}: {reason}") from error
     if destination.tls is None:
         return connection

@@ -319,9 +319,13 @@ def test_port_where_nobody_listens() -> None:
         associate(destination(port), calling_ae_title="US", proposals=PROPOSALS)
 
 
-def test_name_that_nobody_knows() -> None:
-    nowhere = Destination("PEER", "no-such-host.invalid", 104)
-    with pytest.raises(PeerUnreachable, match=r"^PEER at no-such-host\.invalid:104: "):
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("no-such-host.invalid", 104), ("a..b", 104), ("x" * 300, 104), ("127.0.0.1", 70_000)],
+)
+def test_address_that_is_none(host: str, port: int) -> None:
+    nowhere = Destination("PEER", host, port)
+    with pytest.raises(PeerUnreachable, match=r"^PEER at "):
         associate(nowhere, calling_ae_title="US", proposals=PROPOSALS)
 
 

@@ -11,6 +11,7 @@ from typing import Self
 
 import structlog
 
+from ingestion.database import database_answers
 from ingestion.dimse.association_end import AssociationEnding
 from ingestion.dimse.database_use import database_turn
 from ingestion.dimse.negotiation import AnsweredContext, ContextResult
@@ -122,7 +123,8 @@ class AssociationLog:
 def record_at_once(ending: AssociationEnding) -> None:
     """Write the record here and now, for processes that have few; a failure is logged."""
     try:
-        add_association_records([_record_of(Recorded(ending))])
+        with database_answers():
+            add_association_records([_record_of(Recorded(ending))])
     except IngestionError as error:
         log.error("associations were not recorded", associations=1, code=error.code)
 

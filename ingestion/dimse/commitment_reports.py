@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.association_proposal import Proposal
 from ingestion.dimse.commands import CommandField, Response, encode_request
 from ingestion.dimse.database_use import database_turn
@@ -83,7 +84,10 @@ def _tell(owed: OwedReport, event: EventInformation) -> Response:
     destination = destination_of(report_destination(owed.requesting_ae_title))
     proposal = Proposal(PUSH_MODEL_SOP_CLASS, TRANSFER_SYNTAXES, as_scp=True)
     with associate(
-        destination, calling_ae_title=owed.called_ae_title, proposals=[proposal]
+        destination,
+        calling_ae_title=owed.called_ae_title,
+        proposals=[proposal],
+        record=record_at_once,
     ) as association:
         # Peers that answer no role mean it nevertheless: what else would we call them for?
         context = association.context_for(PUSH_MODEL_SOP_CLASS)

@@ -10,6 +10,7 @@ from functools import partial
 
 from django.conf import settings
 
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.association_proposal import Proposal
 from ingestion.dimse.commands import CommandField, Request, encode_request
 from ingestion.dimse.commitment_reports import TRANSFER_SYNTAXES
@@ -55,6 +56,7 @@ def request_commitment(
             calling_ae_title=calling_ae_title,
             proposals=[Proposal(PUSH_MODEL_SOP_CLASS, TRANSFER_SYNTAXES)],
             limits=ReceiveLimits(data_set_bytes_max=settings.LIMITS.report_bytes_max),
+            record=record_at_once,
         )
         _ask(association, action)
     except IngestionError:

@@ -7,6 +7,7 @@ import time
 
 from ingestion.dicom.status_texts import status_text
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.association_proposal import Proposal
 from ingestion.dimse.commands import Status
 from ingestion.dimse.requested_association import RequestedAssociation
@@ -40,7 +41,10 @@ def echo(target: EchoTarget) -> EchoReport:
             response_timeout_seconds=target.seconds_max,
         )
         with associate(
-            destination, calling_ae_title=target.calling_ae_title, proposals=[VERIFICATION]
+            destination,
+            calling_ae_title=target.calling_ae_title,
+            proposals=[VERIFICATION],
+            record=record_at_once,
         ) as association:
             verify(association)
             peer = association.acceptance.implementation_version_name

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.echo import VERIFICATION, verify
 from ingestion.dimse.requested_association import RequestedAssociation
 from ingestion.dimse.requesting import associate
@@ -47,7 +48,10 @@ def _table(way: Way, count: int) -> Table:
     table.add_column("Time", justify="right")
     started = time.monotonic()
     with associate(
-        way.destination, calling_ae_title=way.calling_ae_title, proposals=[VERIFICATION]
+        way.destination,
+        calling_ae_title=way.calling_ae_title,
+        proposals=[VERIFICATION],
+        record=record_at_once,
     ) as association:
         table.add_row("Association", _described(association), _since(started))
         for number in range(count):

@@ -13,6 +13,7 @@ from rich.table import Table
 from ingestion.dicom.attribute_names import Path, name_of
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, dumps
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.query_retrieve import Root, find, proposal_of, with_level
 from ingestion.dimse.requesting import associate
 from ingestion.errors import InvalidQuery
@@ -115,6 +116,7 @@ def _asked(
         way.destination,
         calling_ae_title=way.calling_ae_title,
         proposals=[proposal_of(root.find)],
+        record=record_at_once,
     ) as association:
         yield find(association, root, identifier, matches_max=limit)
 

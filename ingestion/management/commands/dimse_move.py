@@ -15,6 +15,7 @@ from rich.table import Table
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.dicom.status_texts import status_text
+from ingestion.dimse.association_log import record_at_once
 from ingestion.dimse.query_retrieve import MoveProgress, Root, move, proposal_of, with_level
 from ingestion.dimse.requesting import associate
 from ingestion.management.dimse_destinations import (
@@ -83,6 +84,7 @@ def _moved(
             way.destination,
             calling_ae_title=way.calling_ae_title,
             proposals=[proposal_of(root.move)],
+            record=record_at_once,
         ) as association,
         closing(move(association, root, identifier, destination=to)) as told,
     ):

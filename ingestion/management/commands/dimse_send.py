@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ingestion.dicom.status_texts import status_text
+from ingestion.dimse.association_log import AssociationLog
 from ingestion.dimse.association_pool import AssociationPool
 from ingestion.dimse.files_on_disk import FileOnDisk, file_in
 from ingestion.dimse.outgoing_data_sets import OutgoingInstance
@@ -136,24 +137,27 @@ def _send(
     if not things.total:
         raise CommandError("there is nothing to send", returncode=CANNOT_WORK)
     console.print(f"Sending to {way}", markup=False, highlight=False, soft_wrap=True)
-    pool = AssociationPool(associations_max=associations, per_destination_max=associations)
-    senders = [
-        InstanceSender(
-            way.destination,
-            calling_ae_title=way.calling_ae_title,
-            kinds=things.kinds,
-            present=present,
-            pool=pool,
+    with AssociationLog() as log:
+        pool = AssociationPool(
+            associations_max=associations, per_destination_max=associations, record=log.record
         )
-        for _ in range(associations)
-    ]
-    try:
-        with SendProgress(console, things.total) as progress:
-            for sent in send_instances(things.instances, senders):
-                summary.add(sent)
-                progress.advance(sent.instance.size_bytes)
-    finally:
-        pool.close()
+        senders = [
+            InstanceSender(
+                way.destination,
+                calling_ae_title=way.calling_ae_title,
+                kinds=things.kinds,
+                present=present,
+                pool=pool,
+            )
+            for _ in range(associations)
+        ]
+        try:
+            with SendProgress(console, things.total) as progress:
+                for sent in send_instances(things.instances, senders):
+                    summary.add(sent)
+                    progress.advance(sent.instance.size_bytes)
+        finally:
+            pool.close()
 
 
 def _space(options: dict[str, Any]) -> StorageSpace:

@@ -4,7 +4,12 @@ import socket
 
 import pytest
 
-from ingestion.models import LocalApplicationEntity, RemoteApplicationEntity, StorageSpace
+from ingestion.models import (
+    AssociationRecord,
+    LocalApplicationEntity,
+    RemoteApplicationEntity,
+    StorageSpace,
+)
 from tests.dicom_peers import listening_peer
 from tests.integration.commands.dimse_commands import run
 from tests.integration.dimse.conftest import Start
@@ -26,6 +31,9 @@ def test_known_entity_is_called_by_its_title(space: StorageSpace, capsys: Captur
         RemoteApplicationEntity.objects.create(ae_title="PEER", host="127.0.0.1", port=port)
         ended = run(capsys, "dimse_echo", "PEER", "--calling", "SOMEBODY")
     assert ended.status == 0
+    record = AssociationRecord.objects.get()
+    assert (record.direction, record.outcome) == ("requested", "released")
+    assert record.operations == {"C-ECHO": 1}
     assert "as SOMEBODY" in ended.told
     assert "accepted by PYNETDICOM" in ended.told
 

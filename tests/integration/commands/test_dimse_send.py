@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.models import Instance, RemoteApplicationEntity, StorageSpace
+from ingestion.models import AssociationRecord, Instance, RemoteApplicationEntity, StorageSpace
 from tests.builders import build_ct, new_uid, part10_bytes
 from tests.dicom_peers import listening_peer, storing
 from tests.integration.commands.dimse_commands import received, register, run, write_files
@@ -56,6 +56,9 @@ def test_held_study_is_sent(start_service: Start, tmp_path: Path, capsys: Captur
         ended = run(capsys, "dimse_send", "PEER", "--study", study, "--space", "main")
     assert ended.status == 0, ended
     assert sorted(stored) == sorted(uids)
+    record = AssociationRecord.objects.get(called_ae_title="PEER")
+    assert (record.direction, record.outcome) == ("requested", "released")
+    assert (record.instances_sent, record.operations) == (3, {"C-STORE": 3})
 
 
 def test_peer_that_takes_another_form_gets_that(

@@ -1,5 +1,6 @@
 """Hands out the instances of a selection to those who send them, a portion of rows at a time."""
 
+import os
 import threading
 from collections import deque
 
@@ -13,6 +14,12 @@ from ingestion.use_cases.retrieve_instances import HeldInstance, held_in
 from ingestion.use_cases.select_instances import Selection, batches_of
 
 log = structlog.get_logger(__name__)
+
+
+# How many instances later one is sent whose bytes are asked for now. Small ones are not worth it:
+# the store leaves them in memory when it has written them, and a disk reads them in no time.
+_AHEAD = 4
+_READ_AHEAD_BYTES_MIN = 256 * 1024
 
 
 class InstanceSupply:
@@ -39,7 +46,11 @@ class InstanceSupply:
         with self._lock:
             while not self._ready and self._unread:
                 self._read_portion()
-            return self._ready.popleft() if self._ready else None
+            instance = self._ready.popleft() if self._ready else None
+            coming = self._ready[_AHEAD - 1] if len(self._ready) >= _AHEAD else None
+        if coming is not None:
+            _read_ahead(coming)
+        return instance
 
     def put_back(self, instance: HeldInstance) -> None:
         """Let somebody else send it, next."""
@@ -68,3 +79,20 @@ class InstanceSupply:
         self._unread -= len(instance_ids)
         self.progress.withdrawn(len(instance_ids) - len(found))
         self._ready.extend(found)
+
+
+def _read_ahead(instance: HeldInstance) -> None:
+    """Have the system read the file while others are sent; what fails is told in its turn."""
+    if instance.size_bytes < _READ_AHEAD_BYTES_MIN:
+        return
+    try:
+        path = instance.path()
+        if path is None:
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (IngestionError, OSError):
+        return
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(descriptor)

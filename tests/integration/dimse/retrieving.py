@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Self
+from typing import Any, Self
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -195,12 +195,12 @@ def identifier(level: str, **keys: str | list[str]) -> bytes:
     return encoded
 
 
-def hold_study(space: StorageSpace, count: int = 3, **fields: str) -> list[Dataset]:
+def hold_study(space: StorageSpace, count: int = 3, **fields: Any) -> list[Dataset]:
     """CT images of one series, in the order of their numbers."""
     study, series = new_uid(), new_uid()
     held = []
     for number in range(count):
-        image = build_ct(study_instance_uid=study, series_instance_uid=series, **fields)  # type: ignore[arg-type]
+        image = build_ct(study_instance_uid=study, series_instance_uid=series, **fields)
         image.InstanceNumber = number + 1
         hold(space, part10_bytes(image))
         held.append(image)

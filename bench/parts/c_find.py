@@ -19,7 +19,7 @@ STUDIES, QUICK_STUDIES = 10_000, 1000
 DAYS = 100  # the studies are spread evenly
 REPEATS_OF_DAY, QUICK_REPEATS_OF_DAY = 20, 3
 INSTANCES_PER_REQUEST, CLIENTS = 50, 2
-GOALS = {ORTHANC_POSTGRESQL: 1.0, ORTHANC_SQLITE: 1.0}
+GOALS = {ORTHANC_POSTGRESQL: 5.0, ORTHANC_SQLITE: 2.0}
 STUDY_DATE = 0x00080020
 # Keys of a study list that every index has in a column.
 PLAIN: dict[int, str] = {

@@ -1,8 +1,12 @@
-"""C-GET: a study of big and of small instances, by one client and by four at once."""
+"""C-GET: a study of big and of small instances, by one client and by four at once.
+
+Each client is a process: as threads they would wait for each other.
+"""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 from bench.archives import LargeStudy
 from bench.dimse.query_retrieve import get_study
@@ -14,27 +18,30 @@ from bench.senders.sent import Sent
 from bench.workshop import Workshop
 
 PART = "c-get"
+CLIENTS = 4
 GOALS = {ORTHANC_POSTGRESQL: 2.0, ORTHANC_SQLITE: 2.0}
 
 
 def measure_c_get(workshop: Workshop) -> None:
     """Measure every cell against every peer that is installed."""
-    measure_retrievals(
-        workshop,
-        [_retrieval(size, clients=clients) for size in (BIG, SMALL) for clients in (1, 4)],
-    )
+    with ProcessPoolExecutor(CLIENTS, mp_context=get_context("spawn")) as pool:
+        retrievals = [
+            _retrieval(pool, size, clients=clients)
+            for size in (BIG, SMALL)
+            for clients in (1, CLIENTS)
+        ]
+        measure_retrievals(workshop, retrievals)
 
 
-def _retrieval(size: Size, *, clients: int) -> Retrieval:
+def _retrieval(pool: Executor, size: Size, *, clients: int) -> Retrieval:
     name = f"{size.name}, {clients} client{'s' * (clients > 1)}"
-    return Retrieval(rate_cell(PART, name, GOALS), size, partial(_get, clients=clients))
+    return Retrieval(rate_cell(PART, name, GOALS), size, partial(_get, pool, clients=clients))
 
 
-def _get(peer: Peer, study: LargeStudy, *, clients: int) -> Sent:
+def _get(pool: Executor, peer: Peer, study: LargeStudy, *, clients: int) -> Sent:
     """Every client fetches the whole study."""
     begun = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        answers = list(pool.map(get_study, [peer] * clients, [study.study_instance_uid] * clients))
+    answers = list(pool.map(get_study, [peer] * clients, [study.study_instance_uid] * clients))
     seconds = time.perf_counter() - begun
     counts = (
         checked(peer, study, instances=answer.count, data_set_bytes=answer.data_set_bytes)

@@ -20,7 +20,7 @@ def test_units_ranges_and_defaults_are_told() -> None:
     lines = {
         line.split("`")[1]: line for line in configuration_page().splitlines() if "| `" in line
     }
-    assert "integer from 1 to 65535 | `11112`" in lines["INGESTION_DIMSE_PORT"]
+    assert "integer from 0 to 65535 | `11112`" in lines["INGESTION_DIMSE_PORT"]
     assert (
         "integer of bytes from 1024 | `8589934592` (8 GiB)" in lines["INGESTION_INSTANCE_BYTES_MAX"]
     )

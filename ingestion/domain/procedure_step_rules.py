@@ -8,6 +8,8 @@ that was discontinued need not have a series; else many modalities could not rep
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import orjson
+
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.statuses import OperationStatus
@@ -147,11 +149,11 @@ def _references(step: JsonDataSet) -> Iterator[str]:
 
 def _lacks(data_set: JsonDataSet, required: dict[str, tuple[str, ...]]) -> Iterator[_Lack]:
     for tag, inside in required.items():
-        if not has_value(data_set, tag):
+        inner = items(data_set, tag) if inside else ()
+        if not (inner if inside else has_value(data_set, tag)):
             yield _Lack(tag, tag not in data_set)
-        elif inside:
-            for item in items(data_set, tag):
-                yield from _lacks(item, dict.fromkeys(inside, ()))
+        for item in inner:
+            yield from _lacks(item, dict.fromkeys(inside, ()))
 
 
 def _require_nothing_lacks(lacks: list[_Lack]) -> None:
@@ -167,7 +169,9 @@ def _require_nothing_lacks(lacks: list[_Lack]) -> None:
 
 
 def _require_valid(step: JsonDataSet) -> None:
-    """The UIDs that we look for, and what each series must have."""
+    """The UIDs that we look for, what each series must have, and that all can be kept."""
+    if b"\\u0000" in orjson.dumps(step):  # no VR of text has it (PS3.5 6.2), no database keeps it
+        raise _invalid("a value has a null character")
     studies = study_instance_uids(step)
     if not all(map(is_valid_uid, studies)):
         raise _invalid("StudyInstanceUID is not a UID", STUDY_INSTANCE_UID)

@@ -231,8 +231,9 @@ def value(data_set: JsonDataSet, tag: str) -> str:
 
 
 def items(data_set: JsonDataSet, tag: str) -> tuple[JsonDataSet, ...]:
-    """The items of a sequence."""
-    return tuple(data_set.get(tag, {}).get("Value", ()))
+    """The items of a sequence; of an attribute that is none, nothing."""
+    values: list[Any] = data_set.get(tag, {}).get("Value", [])
+    return tuple(item for item in values if isinstance(item, dict))
 
 
 def names(tags: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ hints of studies that wait for quiet, however many others there are.
 Source: PS3.4 Annex F and Annex R, for what tells so.
 """
 
-import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from django.db.models.functions import Now
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.statuses import OperationStatus
 from ingestion.domain.availability_rules import announced
+from ingestion.domain.created_instances import created_instance_uid
 from ingestion.errors import DatabaseUnavailable, OperationRefused
 from ingestion.models import CompletenessHint, HintSource, StorageSpace
 from ingestion.wakeups import Work, wake
@@ -87,10 +87,10 @@ def note_availability(
 ) -> str:
     """Take an Instance Availability Notification as a hint. Returns its SOP Instance UID.
 
-    Raises `OperationRefused` (0106, 0111, 0120, 0121).
+    Raises `OperationRefused` (0106, 0111, 0117, 0120, 0121).
     """
     told = announced(data_set)
-    source_uid = sop_instance_uid or f"2.25.{uuid.uuid4().int}"
+    source_uid = created_instance_uid(sop_instance_uid)
     is_new = expect_instances(
         space,
         told.study_instance_uid,

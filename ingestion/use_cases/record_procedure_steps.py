@@ -3,7 +3,6 @@
 Each change locks the step's row. Source: PS3.4 F.7.2 (N-CREATE, N-SET), F.8.2 (N-GET).
 """
 
-import uuid
 from collections.abc import Collection
 
 import structlog
@@ -11,9 +10,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.statuses import OperationStatus
 from ingestion.domain import procedure_step_rules as rules
+from ingestion.domain.created_instances import created_instance_uid
 from ingestion.domain.workitem_requirements import items, value
 from ingestion.errors import OperationRefused
 from ingestion.models import (
@@ -32,9 +33,9 @@ _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 def create_step(space: StorageSpace, data_set: JsonDataSet, *, sop_instance_uid: str = "") -> str:
     """Keep a step that began; without a UID it gets one, which is returned.
 
-    Raises `OperationRefused` (0106, 0111, 0120, 0121).
+    Raises `OperationRefused` (0106, 0111, 0117, 0120, 0121).
     """
-    uid = sop_instance_uid or f"2.25.{uuid.uuid4().int}"
+    uid = created_instance_uid(sop_instance_uid)
     row = PerformedProcedureStep(storage_space=space, sop_instance_uid=uid)
     _fill(row, rules.created_step(data_set))
     try:
@@ -112,6 +113,8 @@ def _name(step: JsonDataSet) -> str:
 
 
 def _steps(space: StorageSpace, sop_instance_uid: str) -> "QuerySet[PerformedProcedureStep]":
+    if not is_valid_uid(sop_instance_uid):
+        raise _unknown()
     return PerformedProcedureStep.objects.filter(
         storage_space=space, sop_instance_uid=sop_instance_uid
     )

@@ -27,6 +27,7 @@ from tests.receipts import make_space
 from tests.scripted_peer import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    RELEASE_RP,
     Response,
     command_set,
 )
@@ -114,16 +115,45 @@ def test_only_attributes_asked_for_are_told(modality: Association) -> None:
     )
 
 
-def create_without_uid(service: Service, step: JsonDataSet) -> Response:
+def create_encoded(
+    service: Service, step: JsonDataSet, *, uid: str = "", change: tuple[bytes, bytes] = (b"", b"")
+) -> Response:
+    """The response to a step whose encoded data set is changed somewhere."""
     with service.connect() as peer:
         peer.associate([(CONTEXT_ID, PROCEDURE_STEP, [EXPLICIT_LITTLE])])
-        encoded = data_set_bytes(as_dataset(step), EXPLICIT_LITTLE)
-        command = command_set(N_CREATE_RQ, sop_class_uid=PROCEDURE_STEP, data_set_type=0)
-        return peer.request(CONTEXT_ID, command, encoded)
+        encoded = data_set_bytes(as_dataset(step), EXPLICIT_LITTLE).replace(*change)
+        command = command_set(
+            N_CREATE_RQ, sop_class_uid=PROCEDURE_STEP, sop_instance_uid=uid, data_set_type=0
+        )
+        response = peer.request(CONTEXT_ID, command, encoded)
+        assert peer.release().kind == RELEASE_RP  # the association went on
+    return response
+
+
+@pytest.mark.parametrize("uid", ["abc", "1.2\0.3", "1..2"])
+def test_uid_that_is_none_is_refused(service: Service, uid: str) -> None:
+    assert create_encoded(service, begun(), uid=uid).status == 0x0117
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ((b"DOE^JANE", b"DOE\0JANE"), 0x0106),
+        ((b"PPS1", b"P\0S1"), 0x0106),
+        ((b"\x40\x00\x70\x02SQ", b"\x40\x00\x70\x02UT"), 0x0106),
+        ((b"CT1", b"\xff\xfe\x80"), 0),
+        ((b"\x40\x00\x70\x02SQ", b"\x40\x00\x70\x02S"), 0x0115),
+    ],
+    ids=["null in a name", "null in an id", "no sequence", "no ASCII", "cut off"],
+)
+def test_odd_bytes_are_kept_or_refused(
+    service: Service, change: tuple[bytes, bytes], status: int
+) -> None:
+    assert create_encoded(service, begun(), change=change).status == status
 
 
 def test_response_names_the_attributes_that_are_missing(service: Service) -> None:
-    response = create_without_uid(service, begun({"00080060": None, "00400253": None}))
+    response = create_encoded(service, begun({"00080060": None, "00400253": None}))
     assert response.status == 0x0120
     identifiers = struct.unpack("<4H", response.elements[0x1005])  # PS3.7 C.5.13
     assert sorted(zip(identifiers[::2], identifiers[1::2], strict=True)) == [
@@ -134,7 +164,7 @@ def test_response_names_the_attributes_that_are_missing(service: Service) -> Non
 
 
 def test_uid_of_a_step_that_has_none_is_returned(service: Service) -> None:
-    response = create_without_uid(service, begun())
+    response = create_encoded(service, begun())
     assert (response.status, response.command_field) == (0, 0x8140)
     assert response.sop_instance_uid == PerformedProcedureStep.objects.get().sop_instance_uid
 

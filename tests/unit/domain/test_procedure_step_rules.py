@@ -81,6 +81,7 @@ def test_refusal_names_all_that_is_absent_by_keyword() -> None:
 
 
 def test_scheduled_step_must_name_its_study() -> None:
+    assert refusal(begun({"00400270": element("LO", "no sequence")})) == (0x0121, ("00400270",))
     without = element("SQ", {"00401001": element("SH", "RP1")})
     assert refusal(begun({"00400270": without})) == (0x0120, ("0020000D",))
     no_uid = element("SQ", {"0020000D": element("UI", "1.2.x")})

@@ -140,7 +140,7 @@ def test_uid_that_is_none_is_refused(service: Service, uid: str) -> None:
     [
         ((b"DOE^JANE", b"DOE\0JANE"), 0x0106),
         ((b"PPS1", b"P\0S1"), 0x0106),
-        ((b"\x40\x00\x70\x02SQ", b"\x40\x00\x70\x02UT"), 0x0106),
+        ((b"\x40\x00\x70\x02SQ", b"\x40\x00\x70\x02UT"), 0x0121),
         ((b"CT1", b"\xff\xfe\x80"), 0),
         ((b"\x40\x00\x70\x02SQ", b"\x40\x00\x70\x02S"), 0x0115),
     ],

@@ -58,13 +58,13 @@ class InstanceSupply:
             self._ready.appendleft(instance)
 
     def fail_rest(self, reason: str) -> None:
-        """Nothing can be sent any more: all that is left has failed."""
+        """Nothing can be sent any more, and nobody sends: all that is left has failed."""
         while self.progress.can_name_more and (instance := self.take()) is not None:
             self.progress.failed(instance.sop_instance_uid, reason)
         with self._lock:
-            self.progress.failed_unnamed(len(self), reason)
             self._ready.clear()
             self._unread = 0
+        self.progress.fail_remaining(reason)
 
     def _read_portion(self) -> None:
         instance_ids = next(self._batches)

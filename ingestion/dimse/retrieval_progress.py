@@ -69,7 +69,15 @@ class Progress:
         with self._lock:
             self._remaining -= amount
             self._failed += amount
-            self.last_failure = reason if amount else self.last_failure
+            self.last_failure = reason
+
+    def fail_remaining(self, reason: str) -> None:
+        """Nothing more will be sent: what remains has failed, and stays unnamed."""
+        with self._lock:
+            if self._remaining:
+                self.last_failure = reason
+            self._failed += self._remaining
+            self._remaining = 0
 
     def withdrawn(self, amount: int) -> None:
         """So many instances were deleted since they were selected: they match no longer."""

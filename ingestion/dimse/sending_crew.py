@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from ingestion.dimse.instance_supply import InstanceSupply
+from ingestion.dimse.retrieval_progress import Progress
 from ingestion.dimse.upper_layer import AssociationEnded, NotAssociated, PeerSilent
 from ingestion.errors import IngestionError
 from ingestion.use_cases.retrieve_instances import HeldInstance
@@ -43,10 +43,23 @@ class Sender(Protocol):
         """End the association in order."""
 
 
+class Supply(Protocol):
+    """Where the instances come from; `InstanceSupply` says more."""
+
+    @property
+    def progress(self) -> Progress: ...
+
+    def take(self) -> HeldInstance | None: ...
+
+    def put_back(self, instance: HeldInstance) -> None: ...
+
+    def fail_rest(self, reason: str) -> None: ...
+
+
 class SendingCrew:
     """A thread for each sender; they share one supply, and the counts are kept with it."""
 
-    def __init__(self, supply: InstanceSupply, senders: Sequence[Sender]) -> None:
+    def __init__(self, supply: Supply, senders: Sequence[Sender]) -> None:
         self._supply = supply
         self._senders = senders
         self._lock = threading.Lock()

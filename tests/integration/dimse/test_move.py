@@ -431,6 +431,32 @@ def test_cancel_is_answered_within_a_second_though_the_destination_hangs(
     assert final.failed_uids == [study[0].SOPInstanceUID]
 
 
+def test_cancel_breaks_off_what_the_destination_does_not_read(
+    service: Service, space: StorageSpace
+) -> None:
+    image = build_ct(rows=2000, columns=4000)
+    hold(space, part10_bytes(image))
+    release = threading.Event()
+
+    def read_nothing(peer: ScriptedPeer) -> None:
+        accept(peer)
+        assert release.wait(20)
+
+    with destination(read_nothing, response_timeout_seconds=30.0):
+        with associate_to_move(service.connect()) as mover:
+            keys = study_key([image])
+            mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, keys, destination="DEST"))
+            read_message(mover)
+            asked_at = time.monotonic()
+            mover.send(cancel_request())
+            final = collect(mover).final
+            seconds = time.monotonic() - asked_at
+        eventually(lambda: not _sub_associations())
+        release.set()
+    assert seconds < 1.0
+    assert (final.status, final.counts) == (CANCELLED, (0, 0, 1, 0))
+
+
 def test_peer_that_leaves_stops_the_retrieval(service: Service, space: StorageSpace) -> None:
     study = hold_study(space, 50)
     arrived, stored = threading.Event(), []

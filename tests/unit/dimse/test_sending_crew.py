@@ -1,0 +1,174 @@
+"""A crew of senders: nothing is lost, counted twice or left without an answer, whatever breaks."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ingestion.dimse.commands import SubOperations
+from ingestion.dimse.retrieval_progress import Progress
+from ingestion.dimse.sending_crew import BREAKS_MAX, SendingCrew
+from ingestion.dimse.upper_layer import AbortedByPeer, PeerSilent, PeerUnreachable
+from ingestion.errors import NotAcceptable, ObjectMissing
+from ingestion.use_cases.retrieve_instances import HeldInstance
+
+UIDS = [f"1.2.{number}" for number in range(12)]
+
+
+def instance(sop_instance_uid: str) -> HeldInstance:
+    fields: list[Any] = [0, "main", "1", "1", sop_instance_uid, "1", "1", b"", 1, 0, None, None, ""]
+    return HeldInstance(*fields, store=None)  # type: ignore[arg-type, misc]
+
+
+class Supply:
+    """Instances in memory."""
+
+    def __init__(self, uids: list[str]) -> None:
+        self.progress = Progress(len(uids))
+        self._left = deque(instance(uid) for uid in uids)
+        self._lock = threading.Lock()
+
+    def take(self) -> HeldInstance | None:
+        with self._lock:
+            return self._left.popleft() if self._left else None
+
+    def put_back(self, instance: HeldInstance) -> None:
+        self._left.appendleft(instance)
+
+    def fail_rest(self, reason: str) -> None:
+        while (left := self.take()) is not None:
+            self.progress.failed(left.sop_instance_uid, reason)
+        self.progress.fail_remaining(reason)
+
+
+class Sender:
+    """Plays one outcome after the other: a status, or an error to raise; then success."""
+
+    def __init__(self, *outcomes: int | Exception, opening: Exception | None = None) -> None:
+        self._outcomes: Iterator[int | Exception] = iter(outcomes)
+        self._opening = opening
+        self.sent: list[str] = []
+        self.closed = 0
+
+    def open(self) -> None:
+        if self._opening is not None:
+            raise self._opening
+
+    def send(self, instance: HeldInstance) -> int:
+        self.sent.append(instance.sop_instance_uid)
+        outcome = next(self._outcomes, 0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def stop(self) -> None:
+        """Nothing lasts."""
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class StuckSender(Sender):
+    """Hangs in the first instance until it is stopped, if it listens at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_sending, self.let_go = threading.Event(), threading.Event()
+
+    def send(self, instance: HeldInstance) -> int:
+        self.sent.append(instance.sop_instance_uid)
+        self.is_sending.set()
+        assert self.let_go.wait(20)
+        raise AbortedByPeer("it was stopped")
+
+    def stop(self) -> None:
+        self.let_go.set()
+
+
+def run(*senders: Sender, uids: list[str] = UIDS) -> Progress:
+    supply = Supply(uids)
+    crew = SendingCrew(supply, senders)
+    crew.start()
+    assert crew.wait(10)
+    crew.stop()
+    assert all(sender.closed == 1 for sender in senders)
+    assert supply.progress.pending().remaining == 0
+    return supply.progress
+
+
+def aborted() -> Exception:
+    return AbortedByPeer("the peer aborted")
+
+
+def test_every_instance_is_sent_once() -> None:
+    senders = [Sender() for _ in range(4)]
+    assert run(*senders).final() == SubOperations(completed=12)
+    assert sorted(uid for sender in senders for uid in sender.sent) == sorted(UIDS)
+
+
+def test_errors_of_an_instance_cost_that_one_alone() -> None:
+    sender = Sender(0, ObjectMissing("gone"), 0xA700, NotAcceptable("no context"), 0xB000)
+    progress = run(sender)
+    assert progress.final() == SubOperations(completed=8, failed=3, warning=1)
+    assert progress.failed_uids == (UIDS[1], UIDS[2], UIDS[3])
+    assert sender.sent == UIDS
+
+
+def test_broken_association_costs_a_second_try() -> None:
+    sender = Sender(0, aborted(), 0)
+    assert run(sender).final() == SubOperations(completed=12)
+    assert sender.sent == [UIDS[0], UIDS[1], *UIDS[1:]]
+
+
+def test_silent_destination_is_not_waited_for_twice() -> None:
+    sender = Sender(0, PeerSilent("no answer"), 0)
+    assert run(sender).final() == SubOperations(completed=11, failed=1)
+    assert sender.sent == UIDS
+
+
+def test_destination_that_breaks_everything_is_given_up() -> None:
+    sender = Sender(*(aborted() for _ in range(100)))
+    progress = run(sender)
+    assert progress.final() == SubOperations(failed=12)
+    assert sender.sent == [uid for uid in UIDS[:BREAKS_MAX] for _ in range(2)]
+    assert progress.last_failure == "the destination breaks associations"
+
+
+@pytest.mark.parametrize("error", [PeerUnreachable("refused"), aborted(), PeerSilent("no answer")])
+def test_destination_that_cannot_be_associated_fails_all(error: Exception) -> None:
+    progress = run(Sender(opening=error), Sender(opening=error))
+    assert progress.final() == SubOperations(failed=12)
+    assert progress.last_failure == str(error)
+    assert progress.failed_uids == tuple(UIDS)
+
+
+def test_others_send_what_one_could_not() -> None:
+    unwanted = Sender(opening=PeerUnreachable("one association is enough"))
+    assert run(unwanted, Sender()).final() == SubOperations(completed=12)
+
+
+def test_instance_in_the_hands_of_a_lost_destination_is_accounted_for() -> None:
+    lost = Sender(0, PeerUnreachable("no new association"))
+    counts = run(lost, Sender()).final()
+    assert counts.completed + counts.failed == 12
+    assert counts.failed <= 1, "only if nobody was left to take it over"
+
+
+def test_failure_of_ours_is_no_success(caplog: pytest.LogCaptureFixture) -> None:
+    progress = run(Sender(ValueError("a mistake")), uids=UIDS[:1])
+    assert progress.final() == SubOperations(failed=1)
+    assert progress.final_status() == 0xA702
+    caplog.clear()
+
+
+def test_stop_breaks_off_what_hangs() -> None:
+    supply, sender = Supply(UIDS), StuckSender()
+    crew = SendingCrew(supply, [sender])
+    crew.start()
+    assert sender.is_sending.wait(10)
+    crew.stop()
+    assert crew.wait(10)
+    assert supply.progress.pending() == SubOperations(remaining=11, failed=1)
+    assert sender.closed == 1

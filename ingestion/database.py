@@ -9,32 +9,35 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg2 import Error as PsycopgError
 from psycopg2 import OperationalError, extensions
 
 from ingestion.errors import DatabaseUnavailable
 
 CONNECT_SECONDS_MAX = 5
 ANSWER_SECONDS_MAX = 3  # beyond the time that the server grants a statement
+LEFT_SECONDS_MAX = 2  # that a server works on for a client that closed its connection
 _CONNECTING = 20  # psycopg2's CONN_STATUS_CONNECTING, which it does not export
 _WATCH_SECONDS = 0.25
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
 
 def libpq_options(statement_seconds_max: int) -> dict[str, str | int]:
-    """Parameters of a connection: a lost peer is noticed, a long statement is ended."""
+    """Parameters of a connection: a lost peer is noticed by both, a long statement is ended."""
     return {
         "connect_timeout": CONNECT_SECONDS_MAX,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,  # milliseconds
-        "options": f"-c statement_timeout={statement_seconds_max}s",
+        "options": (
+            f"-c statement_timeout={statement_seconds_max}s"
+            f" -c client_connection_check_interval={LEFT_SECONDS_MAX}s"
+        ),
     }
 
 
@@ -51,7 +54,7 @@ def limit_waits(statement_seconds_max: int) -> None:
 def watched_waits(check: Callable[[], None]) -> Iterator[None]:
     """While this thread waits for the database inside, `check` is called a few times a second.
 
-    What it raises ends the statement and is passed on; the connection is lost.
+    What it raises is passed on. The connection is closed then, and the server gives up.
     """
     _watch.check = check
     try:
@@ -106,18 +109,9 @@ def _wait(connection: extensions.connection, *, seconds: float) -> None:
             if time.monotonic() >= deadline:
                 raise OperationalError("the server did not answer in time")
             if _watch.check is not None:
-                _end_if_told(connection, _watch.check)
+                _watch.check()
 
 
 def _next_look_milliseconds(deadline: float) -> float:
     left = max(0.0, deadline - time.monotonic())
     return 1000 * (left if _watch.check is None else min(left, _WATCH_SECONDS))
-
-
-def _end_if_told(connection: extensions.connection, check: Callable[[], None]) -> None:
-    try:
-        check()
-    except BaseException:
-        with suppress(PsycopgError):  # the server notices by itself, only later
-            connection.cancel()
-        raise

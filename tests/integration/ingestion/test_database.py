@@ -11,7 +11,14 @@ from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2 import extensions
 
-from ingestion.database import ANSWER_SECONDS_MAX, limit_waits, unlimited_waits
+from ingestion.database import (
+    ANSWER_SECONDS_MAX,
+    libpq_options,
+    limit_waits,
+    unlimited_waits,
+    watched_waits,
+)
+from tests.eventually import eventually
 from tests.tcp_forwarder import TcpForwarder
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +39,7 @@ def database(way: TcpForwarder) -> Iterator[BaseDatabaseWrapper]:
     made.settings_dict = connection.settings_dict | {
         "HOST": "127.0.0.1",
         "PORT": way.port,
-        "OPTIONS": {"options": "-c statement_timeout=1s"},
+        "OPTIONS": libpq_options(1),
     }
     limiting = extensions.get_wait_callback()
     limit_waits(1)
@@ -78,6 +85,41 @@ def test_migration_takes_the_time_it_needs(database: BaseDatabaseWrapper) -> Non
         run(database, "SELECT pg_sleep(1.2)")
     with pytest.raises(OperationalError, match="statement timeout"):
         run(database, "SELECT pg_sleep(60)")
+
+
+class Interrupted(Exception):
+    """What the watch of a test raises."""
+
+
+def test_a_watched_wait_ends_when_its_watch_says_so(database: BaseDatabaseWrapper) -> None:
+    run(database, "SET statement_timeout = 0; SELECT 1")
+    limit_waits(60)
+    looks = []
+
+    def look() -> None:
+        looks.append(time.monotonic())
+        if len(looks) == 3:
+            raise Interrupted
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted), watched_waits(look):
+        run(database, "SELECT pg_sleep(60)")
+    assert time.monotonic() - began < 10
+    eventually(lambda: sleeping() == 0)  # the server noticed, too
+    database.close()
+    assert run(database, "SELECT 1") == (1,)
+    assert len(looks) == 3
+
+
+def sleeping() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active'"
+            " AND pid <> pg_backend_pid()",
+            ["%pg_sleep(60)%"],
+        )
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,8 @@ import pytest
 
 from ingestion.settings import database_settings
 
+OURS = "-c statement_timeout=30s -c client_connection_check_interval=2s"
+
 
 def test_parameters_of_the_database_url_reach_the_driver() -> None:
     """TLS is asked for there: leaving it out in silence would send patients in the clear."""
@@ -28,7 +30,7 @@ def test_what_the_url_leaves_out_has_defaults(url: str) -> None:
     assert isinstance(options, dict)
     assert options["connect_timeout"] == 5
     assert options["application_name"] == "imaging-ingestion"
-    assert options["options"] == "-c statement_timeout=30s"
+    assert options["options"] == OURS
 
 
 def test_options_of_the_url_come_after_ours() -> None:
@@ -36,4 +38,4 @@ def test_options_of_the_url_come_after_ours() -> None:
     made = database_settings("postgresql://db/held?options=-c%20statement_timeout%3D9s")
     options = made["OPTIONS"]
     assert isinstance(options, dict)
-    assert options["options"] == "-c statement_timeout=30s -c statement_timeout=9s"
+    assert options["options"] == f"{OURS} -c statement_timeout=9s"

@@ -457,6 +457,25 @@ def test_cancel_breaks_off_what_the_destination_does_not_read(
     assert (final.status, final.counts) == (CANCELLED, (0, 0, 1, 0))
 
 
+def test_service_that_stops_breaks_the_retrieval_off(
+    service: Service, study: list[Dataset]
+) -> None:
+    release = threading.Event()
+    with destination(held_up(release), response_timeout_seconds=30.0):
+        with associate_to_move(service.connect()) as mover:
+            request = retrieve_request(
+                MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"
+            )
+            mover.send(request)
+            read_message(mover)
+            begun_at = time.monotonic()
+            service.stop()
+            assert time.monotonic() - begun_at < 5.0
+            assert mover.is_closed()
+        eventually(lambda: not _sub_associations())
+        release.set()
+
+
 def test_peer_that_leaves_stops_the_retrieval(service: Service, space: StorageSpace) -> None:
     study = hold_study(space, 50)
     arrived, stored = threading.Event(), []

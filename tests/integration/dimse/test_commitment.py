@@ -311,6 +311,20 @@ def test_peer_may_ask_on_before_it_answers_the_report(
     assert Receipt.objects.filter(storage_space=space).count() == 2
 
 
+def test_service_that_stops_before_the_answer_leaves_the_report_to_workers(
+    service: Service,
+) -> None:
+    (uid,), told = sent(service), Told()
+    with listening(told) as port, service.connect() as peer:
+        know_modality(port)
+        peer.associate(CONTEXTS)
+        peer.request(CONTEXT_ID, action(), request(uid))
+        read_report(peer)
+        service.stop()
+        assert report_next_commitment() == 1
+    assert (told.committed(), state()) == ([uid], "reported")
+
+
 def test_answer_to_nothing_ends_the_association(service: Service) -> None:
     (uid,) = sent(service)
     with service.connect() as peer:

@@ -17,7 +17,7 @@ def test_every_mistake_is_told_at_once_without_values() -> None:
     program = "from ingestion.environment import environment; environment()"
     ended = subprocess.run(
         [sys.executable, "-c", program],
-        env=given | {"INGESTION_PARTS_MAX": "s3cr3t", "INGESTION_DIMSE_PORT": "0"},
+        env=given | {"INGESTION_PARTS_MAX": "s3cr3t", "INGESTION_DIMSE_PORT": "70000"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 """The log of associations: who called whom, what was negotiated and done, and how it ended."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ingestion.admin.display_values import size_text
@@ -16,7 +18,7 @@ from ingestion.admin.linked_rows import RowsTable, list_link
 from ingestion.admin.unfold_admin import display
 from ingestion.dicom.uid_lists import uid_name
 from ingestion.domain.association_outcomes import AssociationOutcome
-from ingestion.models import AssociationRecord, Receipt
+from ingestion.models import AssociationRecord, Direction, Receipt
 
 OUTCOME_COLOURS = {
     AssociationOutcome.RELEASED.value: "success",
@@ -28,6 +30,8 @@ OUTCOME_COLOURS = {
     AssociationOutcome.VIOLATED.value: "danger",
     AssociationOutcome.BROKEN.value: "danger",
 }
+
+CONTEXTS_MAX = 128  # of an association: the odd numbers of a byte (PS3.8 9.3.2.2)
 
 # PS3.8 Table 9-18.
 CONTEXT_RESULTS = {
@@ -70,12 +74,12 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
     """The log, the latest first, and the page of one association."""
 
     list_display = (
-        "ended_at",
+        "ended",
         "outcome_label",
         "parties",
-        "direction_label",
+        "role",
         "peer_address",
-        "operations_text",
+        "what",
         "instances",
         "size",
         "duration",
@@ -92,7 +96,7 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
             None,
             {
                 "fields": (
-                    ("outcome_label", "reason", "repeats_text"),
+                    ("outcome", "reason", "repeats_text"),
                     ("started_at", "ended_at", "duration"),
                     ("association_id", "receipts"),
                 )
@@ -120,7 +124,6 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
         ),
     )
     readonly_fields = (
-        "outcome_label",
         "repeats_text",
         "duration",
         "receipts",
@@ -129,28 +132,37 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
         "sent",
     )
 
+    @display(description="Ended")
+    def ended(self, record: AssociationRecord) -> SafeString:
+        """When, in UTC."""
+        return _on_one_line(f"{record.ended_at:%Y-%m-%d %H:%M:%S}")
+
     @display(description="Outcome", label=OUTCOME_COLOURS)
     def outcome_label(self, record: AssociationRecord) -> tuple[str, str]:
         """How it ended."""
         return record.outcome, record.outcome.capitalize()
 
     @display(description="Calling → called")
-    def parties(self, record: AssociationRecord) -> str:
+    def parties(self, record: AssociationRecord) -> SafeString:
         """Who called whom."""
-        return f"{record.calling_ae_title or '?'} → {record.called_ae_title or '?'}"
+        return _on_one_line(f"{record.calling_ae_title or '?'} → {record.called_ae_title or '?'}")
 
-    @display(description="Direction")
-    def direction_label(self, record: AssociationRecord) -> str:
-        """Whether they called us, or we them."""
-        return record.get_direction_display()
+    @display(description="Our role")
+    def role(self, record: AssociationRecord) -> str:
+        """Who asked for it (PS3.8 7.1)."""
+        return "acceptor" if record.direction == Direction.ACCEPTED else "requestor"
 
     @display(description="Operations")
     def operations_text(self, record: AssociationRecord) -> str:
-        """How many requests of which kind; where the record stands for others, how many."""
-        texts = [f"{count:,} × {name}" for name, count in sorted(record.operations.items())]
-        if record.repeats:
-            texts.append(f"{record.repeats:,} more associations like it")
-        return ", ".join(texts)
+        """How many requests of which kind."""
+        operations = sorted(record.operations.items())
+        return ", ".join(f"{count:,} × {name}" for name, count in operations)
+
+    @display(description="What happened")
+    def what(self, record: AssociationRecord) -> str:
+        """Operations, how it failed, and for how many others the record stands."""
+        more = f"{record.repeats:,} more associations like it" if record.repeats else ""
+        return "; ".join(filter(None, (self.operations_text(record), record.reason, more)))
 
     @display(description="Further ones like it within a minute")
     def repeats_text(self, record: AssociationRecord) -> str:
@@ -158,20 +170,21 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
         return f"{record.repeats:,}" if record.repeats else ""
 
     @display(description="Instances")
-    def instances(self, record: AssociationRecord) -> str:
+    def instances(self, record: AssociationRecord) -> SafeString:
         """Numbers of what came, what was refused, and what was sent."""
         parts = (
             (record.instances_received, "received"),
             (record.instances_refused, "refused"),
             (record.instances_sent, "sent"),
         )
-        return ", ".join(f"{number:,} {what}" for number, what in parts if number)
+        return _on_one_line(", ".join(f"{number:,} {what}" for number, what in parts if number))
 
     @display(description="Size")
     def size(self, record: AssociationRecord) -> str:
-        """Bytes of all instances, in both directions."""
-        size_bytes = record.bytes_received + record.bytes_sent
-        return size_text(size_bytes) if size_bytes else ""
+        """Bytes of all instances, in both directions; of identifiers nobody asks."""
+        if not record.instances_received and not record.instances_sent:
+            return ""
+        return size_text(record.bytes_received + record.bytes_sent)
 
     @display(description="Received")
     def received(self, record: AssociationRecord) -> str:
@@ -202,19 +215,24 @@ class AssociationRecordAdmin(LargeRecordAdmin[AssociationRecord]):
 
 
 def _contexts_of(record: AssociationRecord) -> RowsTable:
-    """As they were proposed; at most 128, which one page can show (PS3.8 9.3.2.2)."""
+    """A row per SOP Class and result, the refused ones first."""
+    syntaxes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    for context in record.contexts:
+        key = context["sop_class_uid"], context["result"]
+        syntaxes[key].append(_named(context["transfer_syntax_uid"]))
     return RowsTable(
         "Presentation contexts",
-        ("SOP Class", "Result", "Transfer syntax"),
+        ("SOP Class", "Result", "Transfer syntaxes"),
         [
-            (
-                _named(context["sop_class_uid"]),
-                CONTEXT_RESULTS.get(context["result"], context["result"]),
-                _named(context["transfer_syntax_uid"]),
-            )
-            for context in record.contexts
+            (_named(uid), CONTEXT_RESULTS.get(result, result), ", ".join(filter(None, names)))
+            for (uid, result), names in sorted(syntaxes.items(), key=lambda row: not row[0][1])
         ],
+        rows_max=CONTEXTS_MAX,
     )
+
+
+def _on_one_line(text: str) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def _named(uid: str) -> str:

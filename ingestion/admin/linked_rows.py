@@ -28,25 +28,26 @@ def list_link(model: type[Model], text: object, **lookups: object) -> SafeString
 
 @dataclass(frozen=True, slots=True)
 class RowsTable:
-    """A titled table of at most `ROWS_MAX` rows; when there are others, `more` leads to them.
+    """A titled table of at most `rows_max` rows; when there are others, `more` leads to them.
 
-    Give one row more than `ROWS_MAX` at most: it only tells that there are others.
+    Give one row more than `rows_max` at most: it only tells that there are others.
     """
 
     title: str
     headers: Sequence[str]
     all_rows: Sequence[Sequence[object]]
     more: SafeString | None = None
+    rows_max: int = ROWS_MAX
 
     @property
     def rows(self) -> Sequence[Sequence[object]]:
         """The rows that are shown."""
-        return self.all_rows[:ROWS_MAX]
+        return self.all_rows[: self.rows_max]
 
     @property
     def has_more(self) -> bool:
         """Whether rows are left out."""
-        return len(self.all_rows) > ROWS_MAX
+        return len(self.all_rows) > self.rows_max
 
     def render(self) -> SafeString:
         """The table as HTML, without its title."""

@@ -41,16 +41,16 @@ def test_list_tells_what_happened(administrator: Client) -> None:
         instances_refused=1,
         bytes_received=2 * 1024 * 1024,
     )
-    make_record(outcome="refused", called_ae_title="NOBODY", repeats=9979)
-    text = administrator.get(LIST).content.decode()
+    make_record(outcome="refused", called_ae_title="NOBODY", reason="no such title", repeats=9979)
+    text = administrator.get(LIST).content.decode().replace("\xa0", " ")
     for shown in (
         "MODALITY → INGEST",
         "1 × C-ECHO, 1,200 × C-STORE",
         "1,199 received, 1 refused",
-        "2.0\xa0MB",
+        "2.0 MB",
         "2.0 s",
         "MODALITY → NOBODY",
-        "9,979 more associations like it",
+        "no such title; 9,979 more associations like it",
     ):
         assert shown in text, shown
 
@@ -78,6 +78,7 @@ def test_records_are_filtered(administrator: Client) -> None:
 def test_page_names_contexts_and_says_why_they_were_refused(administrator: Client) -> None:
     contexts = [
         context("1.2.840.10008.5.1.4.1.1.2", 0, "1.2.840.10008.1.2"),
+        context("1.2.840.10008.5.1.4.1.1.2", 0, "1.2.840.10008.1.2.1"),
         context("1.2.3.4", 3),
         context("1.2.840.10008.5.1.4.1.1.4", 4),
         context("1.2.840.10008.1.1", 99),
@@ -85,13 +86,21 @@ def test_page_names_contexts_and_says_why_they_were_refused(administrator: Clien
     text = page(administrator, make_record(contexts=contexts))
     for shown in (
         "CT Image Storage (1.2.840.10008.5.1.4.1.1.2)",
-        "Implicit VR Little Endian",
+        "Implicit VR Little Endian (1.2.840.10008.1.2), Explicit VR Little Endian",
         "1.2.3.4",
         "SOP Class not supported",
         "none of the transfer syntaxes supported",
         "99",
     ):
         assert shown in text, shown
+
+
+def test_page_shows_as_many_contexts_as_there_can_be(administrator: Client) -> None:
+    contexts = [context(f"1.2.3.{number}", number % 4) for number in range(128)]
+    text = page(administrator, make_record(contexts=contexts))
+    assert all(f'<td class="px-3 py-2">1.2.3.{number}</td>' in text for number in range(128))
+    assert text.index("SOP Class not supported") < text.index("accepted")
+    assert "Only the first" not in text
 
 
 @pytest.mark.django_db

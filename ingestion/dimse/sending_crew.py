@@ -64,6 +64,8 @@ class SendingCrew:
         self._senders = senders
         self._lock = threading.Lock()
         self._at_work = len(senders)
+        self._in_hand = 0  # instances that somebody is sending
+        self._is_exhausted = False
         self._is_stopping = False
         self._is_done = threading.Event()
         self._threads = [
@@ -77,17 +79,20 @@ class SendingCrew:
             thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long at most; returns whether all has been sent or has failed."""
+        """Wait so long at most; returns whether all has been sent or has failed.
+
+        Who has not even associated by then is not waited for.
+        """
         return self._is_done.wait(seconds)
 
     def stop(self) -> None:
-        """End early, within a second: what is under way is finished or broken off."""
+        """End within a second: what is under way is finished or broken off."""
         self._is_stopping = True
         if self._joined(_FINISH_SECONDS_MAX):
             return
         for sender in self._senders:
             sender.stop()
-        if not self._joined(_STOP_SECONDS_MAX):
+        if not self._is_done.is_set() and not self._joined(_STOP_SECONDS_MAX):
             log.warning("a sub-association does not end", seconds=_STOP_SECONDS_MAX)
 
     def _joined(self, seconds: float) -> bool:
@@ -116,6 +121,27 @@ class SendingCrew:
                 self._supply.fail_rest(reason)
             self._is_done.set()
 
+    def _take(self) -> HeldInstance | None:
+        with self._lock:
+            instance = self._supply.take()
+            self._in_hand += instance is not None
+            self._is_exhausted = instance is None
+            self._tell_if_done()
+        return instance
+
+    def _put_down(self, unsent: HeldInstance | None = None) -> None:
+        """An instance has been dealt with, or is left to others."""
+        with self._lock:
+            self._in_hand -= 1
+            if unsent is not None:
+                self._supply.put_back(unsent)
+                self._is_exhausted = False
+            self._tell_if_done()
+
+    def _tell_if_done(self) -> None:
+        if self._is_exhausted and not self._in_hand:
+            self._is_done.set()
+
     def _send_all(self, sender: Sender) -> str:
         """Send until nothing is left; returns why it ended earlier, if it did."""
         breaks = 0
@@ -126,7 +152,7 @@ class SendingCrew:
             return str(error)
         try:
             while breaks < BREAKS_MAX and not self._is_stopping:
-                instance = self._supply.take()
+                instance = self._take()
                 if instance is None:
                     return ""
                 breaks = 0 if self._send_one(sender, instance) else breaks + 1
@@ -141,14 +167,16 @@ class SendingCrew:
         try:
             progress.sent(self._status(sender, instance), uid)
         except NotAssociated:
-            self._supply.put_back(instance)
+            self._put_down(instance)
             raise
         except IngestionError as error:
             log.warning(
                 "instance not sent", sop_instance_uid=uid, code=error.code, reason=str(error)
             )
             progress.failed(uid, str(error))
+            self._put_down()
             return not isinstance(error, AssociationEnded)
+        self._put_down()
         return True
 
     def _status(self, sender: Sender, instance: HeldInstance) -> int:

@@ -13,6 +13,7 @@ from ingestion.dimse.sending_crew import BREAKS_MAX, SendingCrew
 from ingestion.dimse.upper_layer import AbortedByPeer, PeerSilent, PeerUnreachable
 from ingestion.errors import NotAcceptable, ObjectMissing
 from ingestion.use_cases.retrieve_instances import HeldInstance
+from tests.eventually import eventually
 
 UIDS = [f"1.2.{number}" for number in range(12)]
 
@@ -85,6 +86,17 @@ class StuckSender(Sender):
 
     def stop(self) -> None:
         self.let_go.set()
+
+
+class SlowSender(Sender):
+    """Is associated late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_open = threading.Event()
+
+    def open(self) -> None:
+        assert self.may_open.wait(20)
 
 
 def run(*senders: Sender, uids: list[str] = UIDS) -> Progress:
@@ -172,3 +184,28 @@ def test_stop_breaks_off_what_hangs() -> None:
     assert crew.wait(10)
     assert supply.progress.pending() == SubOperations(remaining=11, failed=1)
     assert sender.closed == 1
+
+
+def test_nobody_waits_for_an_association_that_is_not_needed_any_more() -> None:
+    supply, slow = Supply(UIDS), SlowSender()
+    crew = SendingCrew(supply, [slow, Sender()])
+    crew.start()
+    assert crew.wait(10)
+    assert supply.progress.final() == SubOperations(completed=12)
+    slow.may_open.set()
+    crew.stop()
+    assert slow.sent == []
+
+
+def test_late_association_takes_over_from_one_that_is_lost() -> None:
+    supply, slow = Supply(UIDS), SlowSender()
+    lost = Sender(0, PeerUnreachable("no new association"))
+    crew = SendingCrew(supply, [slow, lost])
+    crew.start()
+    eventually(lambda: lost.closed)
+    assert not crew.wait(0)
+    slow.may_open.set()
+    assert crew.wait(10)
+    crew.stop()
+    assert supply.progress.final() == SubOperations(completed=12)
+    assert slow.sent == UIDS[1:]

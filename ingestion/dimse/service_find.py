@@ -18,7 +18,14 @@ from ingestion.dimse.database_use import database_turn
 from ingestion.dimse.find_responses import ResponseWriter
 from ingestion.dimse.identifiers import decode_identifier
 from ingestion.dimse.negotiation import AnsweredContext
-from ingestion.dimse.operations import Desk, IdentifierOperation, Link, Message, Operation
+from ingestion.dimse.operations import (
+    AnsweredOperation,
+    Desk,
+    IdentifierOperation,
+    Link,
+    Message,
+    Operation,
+)
 from ingestion.errors import (
     IngestionError,
     InvalidInstance,
@@ -77,7 +84,9 @@ class _Cancelled(IngestionError):
 
 
 def begin_find(request: Request, context: AnsweredContext, desk: Desk) -> Operation:
-    """Answer one query. Raises nothing."""
+    """Answer one query; refuses one of another SOP Class than the context's. Raises nothing."""
+    if request.sop_class_uid != context.abstract_syntax:
+        return AnsweredOperation(request, Status.SOP_CLASS_NOT_SUPPORTED)
     inquiry = _Inquiry(request, context, desk)
     return IdentifierOperation(
         request,

@@ -103,6 +103,13 @@ def test_a_query_without_identifier_is_refused(peer: ScriptedPeer) -> None:
     assert find(peer, query("STUDY", PatientID="P1")).status == SUCCESS
 
 
+def test_a_query_of_another_model_than_its_context_is_refused(peer: ScriptedPeer) -> None:
+    encoded = data_set_bytes(query("STUDY", PatientID="P1"), ExplicitVRLittleEndian)
+    peer.send(message(CONTEXT_IDS[STUDY_ROOT], find_command(PATIENT_ROOT), encoded))
+    assert peer.read_message()[0].status == 0x0122
+    assert find(peer, query("STUDY", PatientID="P1")).status == SUCCESS
+
+
 def test_attributes_of_no_data_set_are_not_supported(peer: ScriptedPeer) -> None:
     identifier = STUDY_LEVEL + explicit(0x00089999, b"LO", b"x ") + explicit(0x0020000D, b"UI", b"")
     answer = find(peer, identifier)

@@ -18,10 +18,10 @@ from bindings.binding import Batch, DeliveryOutcome, OwedDelivery
 from bindings.commitments import Verdict, ask_for_commitment, verdicts
 from bindings.models import OutcomeClass, Subscription
 from bindings.owed_instances import Key, current_instances, gone, key_of, untried
-from ingestion.dimse.presented_instances import instance_in
-from ingestion.dimse.requesting import destination_of
-from ingestion.dimse.sub_associations import InstanceSender
-from ingestion.dimse.upper_layer import AssociationEnded, NotAssociated
+from ingestion.dimse.protocol.upper_layer import AssociationEnded, NotAssociated
+from ingestion.dimse.requestor.presented_instances import instance_in
+from ingestion.dimse.requestor.requesting import destination_of
+from ingestion.dimse.requestor.sub_associations import InstanceSender
 from ingestion.domain.commitment_information import Reference
 from ingestion.errors import IngestionError, ObjectMissing
 from ingestion.models import Instance, LocalApplicationEntity

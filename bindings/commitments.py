@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from bindings.binding import OwedDelivery
 from bindings.models import Subscription
-from ingestion.dimse.commitment_requests import request_commitment
+from ingestion.dimse.services.commitment_requests import request_commitment
 from ingestion.domain.commitment_information import Reference
 from ingestion.models import CommitmentRequest
 

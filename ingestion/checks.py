@@ -15,8 +15,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, NotSupportedError, connection
 from django.utils import timezone
 
-from ingestion.dimse.json_web_tokens import token_check
-from ingestion.dimse.tls import certificates_end_at, client_context, server_context
+from ingestion.dimse.security.json_web_tokens import token_check
+from ingestion.dimse.security.tls import certificates_end_at, client_context, server_context
 from ingestion.errors import IngestionError
 from ingestion.health import probe_broker, probe_migrations
 from ingestion.models import (

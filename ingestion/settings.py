@@ -148,7 +148,7 @@ SECRETS_KEY = base64.urlsafe_b64encode(
 # The port through which rows that became due tell a worker; `ingestion/wakeups.py`.
 WAKE_UPS = "workers.wake_ups.wake_worker"
 # The port through which the admin asks application entities whether they answer.
-ECHO = "ingestion.dimse.echo.echo"
+ECHO = "ingestion.dimse.requestor.echo.echo"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["dicomweb.authentication.BearerTokenAuthentication"],

@@ -19,7 +19,7 @@ from bindings.claims import due_subscriptions
 from bindings.fan_out import BATCH_MAX as FAN_OUT_BATCH_MAX
 from bindings.fan_out import fan_out_events
 from bindings.redrive import trim_deliveries
-from ingestion.dimse.commitment_reports import report_next_commitment
+from ingestion.dimse.services.commitment_reports import report_next_commitment
 from ingestion.errors import Unavailable
 from ingestion.use_cases.clean_spools import clean_spools
 from ingestion.use_cases.hint_completeness import fulfil_hints, remove_old_hints

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from ingestion.dimse.upper_layer import Rejection
+from ingestion.dimse.protocol.upper_layer import Rejection
 from ingestion.errors import Misconfigured
 
 log = structlog.get_logger(__name__)

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import connections
 
-from ingestion.dimse.admission import Admission
-from ingestion.dimse.association import Association
-from ingestion.dimse.association_end import RecordEnding
-from ingestion.dimse.association_log import AssociationLog
-from ingestion.dimse.association_pool import process_pool
-from ingestion.dimse.custody import custody, load_entity_tables, require_room_for
+from ingestion.dimse.acceptor.admission import Admission
+from ingestion.dimse.acceptor.association import Association
+from ingestion.dimse.acceptor.custody import custody, load_entity_tables, require_room_for
+from ingestion.dimse.acceptor.entity_cache import EntityCache
+from ingestion.dimse.acceptor.house import House
+from ingestion.dimse.acceptor.stock_path import StockAssociation
 from ingestion.dimse.database_use import close_idle_connections, database_turn
-from ingestion.dimse.entity_cache import EntityCache
-from ingestion.dimse.house import House
-from ingestion.dimse.json_web_tokens import token_check
+from ingestion.dimse.journal.association_end import RecordEnding
+from ingestion.dimse.journal.association_log import AssociationLog
 from ingestion.dimse.listener import (
     Door,
     Listener,
@@ -30,12 +29,13 @@ from ingestion.dimse.listener import (
     open_listening_socket,
 )
 from ingestion.dimse.process_group import ProcessGroup
-from ingestion.dimse.secure_door import SecuredConnection
-from ingestion.dimse.stock_path import StockAssociation
-from ingestion.dimse.supported_services import Openness
-from ingestion.dimse.tls import server_context
-from ingestion.dimse.upper_layer import Rejection
-from ingestion.dimse.user_identity import IdentityCheck
+from ingestion.dimse.protocol.supported_services import Openness
+from ingestion.dimse.protocol.upper_layer import Rejection
+from ingestion.dimse.requestor.association_pool import process_pool
+from ingestion.dimse.security.json_web_tokens import token_check
+from ingestion.dimse.security.secure_door import SecuredConnection
+from ingestion.dimse.security.tls import server_context
+from ingestion.dimse.security.user_identity import IdentityCheck
 from ingestion.errors import Misconfigured
 from ingestion.use_cases.authenticate_user import require_user_who_may_associate
 from ingestion.use_cases.clean_spools import clean_spools_at_start

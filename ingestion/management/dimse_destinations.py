@@ -10,8 +10,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from ingestion.dimse.requesting import Destination, destination_of
-from ingestion.dimse.tls import client_context
+from ingestion.dimse.requestor.requesting import Destination, destination_of
+from ingestion.dimse.security.tls import client_context
 from ingestion.errors import IngestionError, Misconfigured
 from ingestion.models import RemoteApplicationEntity
 from ingestion.models.application_entity import ae_title_validator

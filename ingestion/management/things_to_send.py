@@ -12,8 +12,8 @@ from typing import Generic
 
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.retrieve_keys import RetrieveKeys
-from ingestion.dimse.files_on_disk import FileOnDisk, file_on_disk
-from ingestion.dimse.sub_associations import Instance
+from ingestion.dimse.requestor.files_on_disk import FileOnDisk, file_on_disk
+from ingestion.dimse.requestor.sub_associations import Instance
 from ingestion.errors import IngestionError
 from ingestion.management.commands.store_folder import files_below
 from ingestion.models import StorageSpace

@@ -24,16 +24,16 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ingestion.dimse.association_acceptance import AssociationRejected
-from ingestion.dimse.association_pool import AssociationPool
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.files_on_disk import FileOnDisk, file_in, file_on_disk
-from ingestion.dimse.requesting import Destination, associate
-from ingestion.dimse.send_instances import Sent, send_instances
-from ingestion.dimse.sub_associations import InstanceSender
-from ingestion.dimse.supported_services import VERIFICATION_SOP_CLASS_UID
-from ingestion.dimse.tls import CallingFiles
-from ingestion.dimse.upper_layer import AbortedByPeer, PeerUnreachable
+from ingestion.dimse.protocol.association_acceptance import AssociationRejected
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.supported_services import VERIFICATION_SOP_CLASS_UID
+from ingestion.dimse.protocol.upper_layer import AbortedByPeer, PeerUnreachable
+from ingestion.dimse.requestor.association_pool import AssociationPool
+from ingestion.dimse.requestor.files_on_disk import FileOnDisk, file_in, file_on_disk
+from ingestion.dimse.requestor.requesting import Destination, associate
+from ingestion.dimse.requestor.send_instances import Sent, send_instances
+from ingestion.dimse.requestor.sub_associations import InstanceSender
+from ingestion.dimse.security.tls import CallingFiles
 from ingestion.use_cases.select_instances import Kind
 from tests.builders import build_ct, part10_bytes
 from tests.eventually import eventually

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.dimse.tls import CallingFiles
+from ingestion.dimse.security.tls import CallingFiles
 from ingestion.models import AssociationRecord
 from tests.builders import build_ct, part10_bytes
 from tests.eventually import eventually

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ingestion.dimse.commitment_requests import request_commitment
+from ingestion.dimse.services.commitment_requests import request_commitment
 from ingestion.domain.commitment_information import Reference
 from ingestion.models import CommitmentRequest, RemoteApplicationEntity
 from tests.builders import build_ct, new_uid, part10_bytes

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
-from ingestion.dimse.association_log import record_at_once
-from ingestion.dimse.echo import VERIFICATION, verify
-from ingestion.dimse.requested_association import RequestedAssociation
-from ingestion.dimse.requesting import associate
+from ingestion.dimse.journal.association_log import record_at_once
+from ingestion.dimse.requestor.echo import VERIFICATION, verify
+from ingestion.dimse.requestor.requested_association import RequestedAssociation
+from ingestion.dimse.requestor.requesting import associate
 from ingestion.management.dimse_destinations import (
     CANNOT_WORK,
     Way,

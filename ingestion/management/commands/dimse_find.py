@@ -13,9 +13,9 @@ from rich.table import Table
 from ingestion.dicom.attribute_names import Path, name_of
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, dumps
-from ingestion.dimse.association_log import record_at_once
-from ingestion.dimse.query_retrieve import Root, find, proposal_of, with_level
-from ingestion.dimse.requesting import associate
+from ingestion.dimse.journal.association_log import record_at_once
+from ingestion.dimse.requestor.query_retrieve import Root, find, proposal_of, with_level
+from ingestion.dimse.requestor.requesting import associate
 from ingestion.errors import InvalidQuery
 from ingestion.management.dimse_destinations import (
     CANNOT_WORK,

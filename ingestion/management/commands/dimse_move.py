@@ -15,9 +15,15 @@ from rich.table import Table
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, element
 from ingestion.dicom.status_texts import status_text
-from ingestion.dimse.association_log import record_at_once
-from ingestion.dimse.query_retrieve import MoveProgress, Root, move, proposal_of, with_level
-from ingestion.dimse.requesting import associate
+from ingestion.dimse.journal.association_log import record_at_once
+from ingestion.dimse.requestor.query_retrieve import (
+    MoveProgress,
+    Root,
+    move,
+    proposal_of,
+    with_level,
+)
+from ingestion.dimse.requestor.requesting import associate
 from ingestion.management.dimse_destinations import (
     CANNOT_WORK,
     INTERRUPTED,

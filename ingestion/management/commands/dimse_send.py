@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from ingestion.dicom.status_texts import status_text
-from ingestion.dimse.association_log import AssociationLog
-from ingestion.dimse.association_pool import AssociationPool
-from ingestion.dimse.files_on_disk import FileOnDisk, file_in
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance
-from ingestion.dimse.presented_instances import instance_in
-from ingestion.dimse.send_instances import Sent, send_instances
-from ingestion.dimse.sub_associations import InstanceSender, Present
+from ingestion.dimse.journal.association_log import AssociationLog
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance
+from ingestion.dimse.requestor.association_pool import AssociationPool
+from ingestion.dimse.requestor.files_on_disk import FileOnDisk, file_in
+from ingestion.dimse.requestor.presented_instances import instance_in
+from ingestion.dimse.requestor.send_instances import Sent, send_instances
+from ingestion.dimse.requestor.sub_associations import InstanceSender, Present
 from ingestion.management.dimse_destinations import (
     CANNOT_WORK,
     INTERRUPTED,

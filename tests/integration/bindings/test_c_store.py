@@ -11,7 +11,7 @@ from bindings.binding_kinds import BINDINGS
 from bindings.commitments import RESULT_AWAITED
 from bindings.fan_out import fan_out_events
 from bindings.models import Attempt, BindingKind, Delivery, OutcomeClass, Subscription
-from ingestion.dimse.association_pool import process_pool
+from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.domain.commitment_information import EventInformation, Failure, Reference
 from ingestion.models import (
     CommitmentRequest,

@@ -1,6 +1,6 @@
 """What the log of associations says of associations that the service took or refused."""
 
-from ingestion.dimse.repeated_endings import ROWS_PER_PEER_MAX
+from ingestion.dimse.journal.repeated_endings import ROWS_PER_PEER_MAX
 from ingestion.models import AssociationRecord, Direction, StorageSpace
 from tests.builders import build_ct
 from tests.eventually import eventually

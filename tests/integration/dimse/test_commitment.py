@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 from pydicom.dataset import Dataset
 
-from ingestion.dimse.commitment_reports import report_next_commitment
+from ingestion.dimse.services.commitment_reports import report_next_commitment
 from ingestion.models import (
     Receipt,
     RemoteApplicationEntity,

@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
-from ingestion.dimse.commitment_requests import request_commitment
-from ingestion.dimse.upper_layer import AssociationEnded, PeerUnreachable
+from ingestion.dimse.protocol.upper_layer import AssociationEnded, PeerUnreachable
+from ingestion.dimse.services.commitment_requests import request_commitment
 from ingestion.domain.commitment_information import Reference
 from ingestion.errors import IngestionError, Misconfigured, OperationRefused
 from ingestion.models import CommitmentRequest, RemoteApplicationEntity

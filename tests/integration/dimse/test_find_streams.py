@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from ingestion.dimse.identifiers import decode_identifier
+from ingestion.dimse.protocol.identifiers import decode_identifier
 from ingestion.models import Series, StorageSpace, Study
 from ingestion.use_cases.find_entities import ROWS_CHUNK
 from ingestion.use_cases.find_entities import find as find_entities

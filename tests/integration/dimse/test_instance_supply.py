@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.retrieve_keys import RetrieveKeys
-from ingestion.dimse.commands import SubOperations
 from ingestion.dimse.database_use import close_idle_connections
-from ingestion.dimse.instance_supply import InstanceSupply
-from ingestion.dimse.retrieval_progress import Progress
+from ingestion.dimse.protocol.commands import SubOperations
+from ingestion.dimse.services.instance_supply import InstanceSupply
+from ingestion.dimse.services.retrieval_progress import Progress
 from ingestion.models import Instance, StorageSpace
 from ingestion.use_cases.register_receipts import register_receipts
 from ingestion.use_cases.retrieve_instances import HeldInstance

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.tls import CallingFiles
+from ingestion.dimse.security.tls import CallingFiles
 from ingestion.models import AssociationRecord, Receipt
 from tests.builders import build_ct, data_set_bytes
 from tests.eventually import eventually

@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
-from ingestion.dimse.association_pool import process_pool
+from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import build_ct, data_set_bytes, part10_bytes
 from tests.eventually import eventually

@@ -17,8 +17,8 @@ from pydicom.uid import (
 )
 
 from ingestion.dimse.database_use import close_idle_connections
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance, opened_data_set
-from ingestion.dimse.presented_instances import instance_in
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance, opened_data_set
+from ingestion.dimse.requestor.presented_instances import instance_in
 from ingestion.errors import NotAcceptable, ObjectMissing, UnreadablePixelData
 from ingestion.models import Instance, StorageSpace
 from tests.builders import build_ct, data_set_bytes, part10_bytes

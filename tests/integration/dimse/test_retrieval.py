@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestion.dimse.commands import CommandField, Request, decode_response
 from ingestion.dimse.database_use import close_idle_connections
-from ingestion.dimse.instance_supply import InstanceSupply
-from ingestion.dimse.negotiation import AnsweredContext, ContextResult
-from ingestion.dimse.operations import Conversation, Desk, Link, Message, Tally
-from ingestion.dimse.retrieval import Asked, DestinationUnknown, begin_retrieval
-from ingestion.dimse.supported_services import Service
+from ingestion.dimse.journal.tally import Tally
+from ingestion.dimse.protocol.commands import CommandField, Request, decode_response
+from ingestion.dimse.protocol.negotiation import AnsweredContext, ContextResult
+from ingestion.dimse.protocol.supported_services import Service
+from ingestion.dimse.services.instance_supply import InstanceSupply
+from ingestion.dimse.services.operations import Conversation, Desk, Link, Message
+from ingestion.dimse.services.retrieval import Asked, DestinationUnknown, begin_retrieval
 from ingestion.errors import (
     DatabaseUnavailable,
     IngestionError,

@@ -10,7 +10,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
-from ingestion.dimse.association_pool import process_pool
+from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import data_set_bytes
 from tests.integration.dimse.conftest import Start

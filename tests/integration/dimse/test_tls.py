@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.dimse.tls import CallingFiles
+from ingestion.dimse.security.tls import CallingFiles
 from ingestion.models import AssociationRecord, RemoteApplicationEntity
 from tests.builders import build_ct
 from tests.eventually import eventually

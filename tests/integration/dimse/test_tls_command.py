@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.tls import CallingFiles
+from ingestion.dimse.security.tls import CallingFiles
 from tests.eventually import eventually
 from tests.integration.dimse.test_command import Command, commands, free_port, start  # noqa: F401
 from tests.scripted_peer import ASSOCIATE_AC, ScriptedPeer, echo_command

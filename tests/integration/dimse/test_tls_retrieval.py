@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from ingestion.dimse.association_pool import process_pool
-from ingestion.dimse.tls import AcceptingFiles, CallingFiles
+from ingestion.dimse.requestor.association_pool import process_pool
+from ingestion.dimse.security.tls import AcceptingFiles, CallingFiles
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import data_set_bytes
 from tests.integration.dimse.conftest import Service, Start
@@ -41,7 +41,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def study(space: StorageSpace) -> list[Dataset]:
     """Objects of many TLS records each."""
-    return hold_study(space, rows=300, columns=300)  # type: ignore[arg-type]
+    return hold_study(space, rows=300, columns=300)
 
 
 def study_key(study: list[Dataset]) -> bytes:

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from ingestion.dimse.admission import Admission
-from ingestion.dimse.association import Association
-from ingestion.dimse.association_policy import EntityTables, LocalEntity, RemoteEntity
-from ingestion.dimse.entity_cache import EntityCache
-from ingestion.dimse.house import House
-from ingestion.dimse.stock_path import StockAssociation
-from ingestion.dimse.supported_services import Openness
+from ingestion.dimse.acceptor.admission import Admission
+from ingestion.dimse.acceptor.association import Association
+from ingestion.dimse.acceptor.entity_cache import EntityCache
+from ingestion.dimse.acceptor.house import House
+from ingestion.dimse.acceptor.stock_path import StockAssociation
+from ingestion.dimse.protocol.supported_services import Openness
+from ingestion.dimse.security.association_policy import EntityTables, LocalEntity, RemoteEntity
 from ingestion.models import StorageSpace
 from tests.scripted_peer import ScriptedPeer
 from tests.unit.dimse.custodian import Custodian

@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
-from ingestion.dimse.service_store import Arrival
+from ingestion.dimse.services.store import Arrival
 from ingestion.errors import IngestionError
 
 

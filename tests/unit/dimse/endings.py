@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestion.dimse.association_end import AssociationEnding, Outcome, Parties
-from ingestion.dimse.operations import Tally
+from ingestion.dimse.journal.association_end import AssociationEnding, Outcome, Parties
+from ingestion.dimse.journal.tally import Tally
 
 STARTED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

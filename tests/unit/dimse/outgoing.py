@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingestion.dimse.requesting import Destination
+from ingestion.dimse.requestor.requesting import Destination
 from ingestion.errors import ObjectMissing
 from tests.scripted_peer import CT_IMAGE_STORAGE, EXPLICIT_LITTLE
 

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
-from ingestion.dimse.commands import Request, encode_response
-from ingestion.dimse.negotiation import AnsweredContext
-from ingestion.dimse.operations import Desk, IdentifierOperation, Link, Message, Operation
+from ingestion.dimse.protocol.commands import Request, encode_response
+from ingestion.dimse.protocol.negotiation import AnsweredContext
+from ingestion.dimse.services.operations import Desk, IdentifierOperation, Link, Message, Operation
 
 # What the peer's request, its data set and the link are answered with.
 Answers = Callable[[Request, bytes, Link], Iterator[Message]]

@@ -5,8 +5,8 @@ import ssl
 import threading
 from pathlib import Path
 
-from ingestion.dimse.secure_socket import secure, shake_hands
-from ingestion.dimse.tls import AcceptingFiles, CallingFiles
+from ingestion.dimse.security.secure_socket import secure, shake_hands
+from ingestion.dimse.security.tls import AcceptingFiles, CallingFiles
 from tests.unit.dimse.certificates import Authority
 
 

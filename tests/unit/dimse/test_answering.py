@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestion.dimse.commands import CommandField, Request, encode_request, encode_response
-from ingestion.dimse.operations import Link, Message
+from ingestion.dimse.protocol.commands import CommandField, Request, encode_request, encode_response
+from ingestion.dimse.services.operations import Link, Message
 from ingestion.errors import ObjectMissing
 from tests.eventually import eventually
 from tests.scripted_peer import (

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ingestion.dimse.association import Association
-from ingestion.dimse.association_end import AssociationEnding
-from ingestion.dimse.commands import Request
-from ingestion.dimse.house import House
-from ingestion.dimse.operations import Link, Message
+from ingestion.dimse.acceptor.association import Association
+from ingestion.dimse.acceptor.house import House
+from ingestion.dimse.journal.association_end import AssociationEnding
+from ingestion.dimse.protocol.commands import Request
+from ingestion.dimse.services.operations import Link, Message
 from tests.scripted_peer import (
     CANCEL_RQ,
     FIND_RQ,

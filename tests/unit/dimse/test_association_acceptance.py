@@ -5,10 +5,10 @@ import struct
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingestion.dimse.association_acceptance import Acceptance, decode_acceptance
-from ingestion.dimse.association_proposal import Proposal, encode_association_request
-from ingestion.dimse.association_request import decode_association_request
-from ingestion.dimse.upper_layer import ProtocolViolation
+from ingestion.dimse.protocol.association_acceptance import Acceptance, decode_acceptance
+from ingestion.dimse.protocol.association_proposal import Proposal, encode_association_request
+from ingestion.dimse.protocol.association_request import decode_association_request
+from ingestion.dimse.protocol.upper_layer import ProtocolViolation
 from tests.scripted_acceptor import associate_ac
 from tests.scripted_peer import CT_IMAGE_STORAGE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, item
 

@@ -7,11 +7,12 @@ import struct
 
 import pytest
 
-from ingestion.dimse.association_end import AssociationEnding
-from ingestion.dimse.association_policy import LocalEntity, Rules
-from ingestion.dimse.association_request import AssociationRequest
-from ingestion.dimse.supported_services import Openness
-from ingestion.dimse.upper_layer import Refusal, Rejection
+from ingestion.dimse.journal.association_end import AssociationEnding
+from ingestion.dimse.protocol.association_request import AssociationRequest
+from ingestion.dimse.protocol.association_rules import Rules
+from ingestion.dimse.protocol.supported_services import Openness
+from ingestion.dimse.protocol.upper_layer import Refusal, Rejection
+from ingestion.dimse.security.association_policy import LocalEntity
 from tests.eventually import eventually
 from tests.scripted_peer import (
     ASSOCIATE_AC,

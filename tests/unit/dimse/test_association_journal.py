@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.association_acceptance import AssociationRejected
-from ingestion.dimse.association_end import AssociationEnding, Outcome
-from ingestion.dimse.association_pool import AssociationPool, Call
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.commands import CommandField, encode_request
-from ingestion.dimse.negotiation import ContextResult
-from ingestion.dimse.requested_association import RequestedAssociation
-from ingestion.dimse.requesting import associate
-from ingestion.dimse.upper_layer import AbortedByPeer, MessageCutOff, PeerSilent, PeerUnreachable
+from ingestion.dimse.journal.association_end import AssociationEnding, Outcome
+from ingestion.dimse.protocol.association_acceptance import AssociationRejected
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.commands import CommandField, encode_request
+from ingestion.dimse.protocol.negotiation import ContextResult
+from ingestion.dimse.protocol.upper_layer import (
+    AbortedByPeer,
+    MessageCutOff,
+    PeerSilent,
+    PeerUnreachable,
+)
+from ingestion.dimse.requestor.association_pool import AssociationPool, Call
+from ingestion.dimse.requestor.requested_association import RequestedAssociation
+from ingestion.dimse.requestor.requesting import associate
 from tests.scripted_acceptor import (
     ScriptedAcceptor,
     StoringPeer,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ingestion.dimse.association_end import Outcome, Parties
-from ingestion.dimse.association_log import BATCH_MAX, WAITING_MAX, AssociationLog
-from ingestion.dimse.negotiation import AnsweredContext, ContextResult
-from ingestion.dimse.repeated_endings import ROWS_PER_PEER_MAX
+from ingestion.dimse.journal.association_end import Outcome, Parties
+from ingestion.dimse.journal.association_log import BATCH_MAX, WAITING_MAX, AssociationLog
+from ingestion.dimse.journal.repeated_endings import ROWS_PER_PEER_MAX
+from ingestion.dimse.protocol.negotiation import AnsweredContext, ContextResult
 from ingestion.errors import DatabaseUnavailable
 from ingestion.models import AssociationRecord, Direction
 from tests.eventually import eventually

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ingestion.dimse.admission import Admission
-from ingestion.dimse.association_policy import (
+from ingestion.dimse.acceptor.admission import Admission
+from ingestion.dimse.acceptor.entity_cache import EntityCache
+from ingestion.dimse.protocol.association_request import AssociationRequest, ProposedContext
+from ingestion.dimse.protocol.association_rules import Rules
+from ingestion.dimse.protocol.extended_negotiation import Roles
+from ingestion.dimse.protocol.upper_layer import Refusal, Rejection
+from ingestion.dimse.security.association_policy import (
     EntityTables,
     LocalEntity,
     RemoteEntity,
-    Rules,
     admit,
     check_protocol,
 )
-from ingestion.dimse.association_request import AssociationRequest, ProposedContext
-from ingestion.dimse.entity_cache import EntityCache
-from ingestion.dimse.extended_negotiation import Roles
-from ingestion.dimse.upper_layer import Refusal, Rejection
 from ingestion.errors import DatabaseUnavailable, IngestionError, Misconfigured, OutOfSpace
 from ingestion.models import StorageSpace
 

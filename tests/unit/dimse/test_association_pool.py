@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from ingestion.dimse.association_pool import AssociationPool, Call, NoAssociationFree
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.upper_layer import PeerUnreachable
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.upper_layer import PeerUnreachable
+from ingestion.dimse.requestor.association_pool import AssociationPool, Call, NoAssociationFree
 from tests.eventually import eventually
 from tests.scripted_acceptor import ScriptedAcceptor, StoringPeer, accept, read_message
 from tests.scripted_peer import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.dimse.upper_layer import Rejection
+from ingestion.dimse.protocol.upper_layer import Rejection
 from tests.eventually import eventually
 from tests.scripted_peer import (
     ASSOCIATE_AC,

@@ -19,13 +19,13 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from ingestion.dimse.association_request import (
+from ingestion.dimse.protocol.association_request import (
     AssociationRequest,
     ProposedContext,
     decode_association_request,
 )
-from ingestion.dimse.extended_negotiation import OfferedIdentity, Roles
-from ingestion.dimse.upper_layer import Abort, ProtocolViolation
+from ingestion.dimse.protocol.extended_negotiation import OfferedIdentity, Roles
+from ingestion.dimse.protocol.upper_layer import Abort, ProtocolViolation
 from tests.scripted_peer import ECHO_AND_CT, associate_rq, item
 
 UIDS = st.lists(st.integers(0, 10**9), min_size=2, max_size=6).map(

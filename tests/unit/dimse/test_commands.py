@@ -20,7 +20,7 @@ from pynetdicom.dimse_messages import (
 from pynetdicom.dimse_primitives import C_ECHO, C_MOVE, C_STORE, N_ACTION, N_EVENT_REPORT, N_GET
 from pynetdicom.dsutils import decode, encode
 
-from ingestion.dimse.commands import (
+from ingestion.dimse.protocol.commands import (
     CommandField,
     Request,
     Response,
@@ -30,7 +30,7 @@ from ingestion.dimse.commands import (
     encode_request,
     encode_response,
 )
-from ingestion.dimse.upper_layer import ProtocolViolation
+from ingestion.dimse.protocol.upper_layer import ProtocolViolation
 from tests.scripted_peer import elements
 
 Tags = tuple[tuple[int, int], ...]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.dimse.data_path import PduReader, prepare_connection, send
-from ingestion.dimse.upper_layer import (
+from ingestion.dimse.protocol.data_path import PduReader, prepare_connection, send
+from ingestion.dimse.protocol.upper_layer import (
     Abort,
     PeerSilent,
     PeerVanished,

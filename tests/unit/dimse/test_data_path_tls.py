@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.data_path import PduReader, prepare_connection, send
-from ingestion.dimse.upper_layer import PeerSilent, PeerVanished, ServiceStopping
+from ingestion.dimse.protocol.data_path import PduReader, prepare_connection, send
+from ingestion.dimse.protocol.upper_layer import PeerSilent, PeerVanished, ServiceStopping
 from tests.scripted_peer import p_data, pdv
 from tests.unit.dimse.secure_pair import secure_pair
 

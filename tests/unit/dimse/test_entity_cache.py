@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestion.dimse.association_policy import EntityTables
-from ingestion.dimse.entity_cache import EntityCache
+from ingestion.dimse.acceptor.entity_cache import EntityCache
+from ingestion.dimse.security.association_policy import EntityTables
 from ingestion.errors import DatabaseUnavailable
 from tests.eventually import eventually
 

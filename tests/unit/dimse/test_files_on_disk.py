@@ -16,8 +16,8 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
-from ingestion.dimse.files_on_disk import FileOnDisk, file_in, file_on_disk
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance
+from ingestion.dimse.requestor.files_on_disk import FileOnDisk, file_in, file_on_disk
 from ingestion.errors import NotAcceptable, NotDicom, ObjectMissing, UnsupportedSOPClass
 from tests.builders import build_ct, data_set_bytes, part10_bytes
 

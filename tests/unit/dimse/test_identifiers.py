@@ -19,7 +19,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from ingestion.dimse.identifiers import decode_identifier, encode_identifier
+from ingestion.dimse.protocol.identifiers import decode_identifier, encode_identifier
 from ingestion.errors import InvalidQuery, MalformedDataSet
 from tests.builders import data_set_bytes
 from tests.unit.dicom.readers import FILES

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ingestion.dimse.data_path import prepare_connection
 from ingestion.dimse.listener import (
     REFUSALS_MAX,
     Door,
@@ -14,7 +13,8 @@ from ingestion.dimse.listener import (
     ListenerLimits,
     open_listening_socket,
 )
-from ingestion.dimse.upper_layer import Rejection
+from ingestion.dimse.protocol.data_path import prepare_connection
+from ingestion.dimse.protocol.upper_layer import Rejection
 from ingestion.errors import Misconfigured
 from tests.eventually import eventually
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion.dimse.association import Association
-from ingestion.dimse.association_end import AssociationEnding, Outcome
-from ingestion.dimse.commands import Request
-from ingestion.dimse.house import House
-from ingestion.dimse.operations import Link, Message
+from ingestion.dimse.acceptor.association import Association
+from ingestion.dimse.acceptor.house import House
+from ingestion.dimse.journal.association_end import AssociationEnding, Outcome
+from ingestion.dimse.protocol.commands import Request
+from ingestion.dimse.services.operations import Link, Message
 from tests.scripted_peer import (
     ECHO_AND_CT,
     ECHO_RQ,

@@ -9,8 +9,8 @@ import statistics
 import threading
 import time
 
-from ingestion.dimse.association import Association
-from ingestion.dimse.house import House
+from ingestion.dimse.acceptor.association import Association
+from ingestion.dimse.acceptor.house import House
 from ingestion.dimse.listener import open_listening_socket
 from tests.scripted_peer import ASSOCIATE_AC, ScriptedPeer, p_data, pdv, store_command
 from tests.unit.dimse.custodian import Custodian

@@ -6,17 +6,17 @@ import pytest
 from pynetdicom.pdu import A_ASSOCIATE_AC
 from pynetdicom.pdu_items import UserIdentitySubItemAC
 
-from ingestion.dimse.association_policy import EVERYTHING, Rules
-from ingestion.dimse.association_request import AssociationRequest, ProposedContext
-from ingestion.dimse.extended_negotiation import OfferedIdentity, Roles
-from ingestion.dimse.negotiation import (
+from ingestion.dimse.protocol.association_request import AssociationRequest, ProposedContext
+from ingestion.dimse.protocol.association_rules import EVERYTHING, Rules
+from ingestion.dimse.protocol.extended_negotiation import OfferedIdentity, Roles
+from ingestion.dimse.protocol.negotiation import (
     AnsweredContext,
     accepted,
     encode_acceptance,
     negotiate,
     negotiate_extensions,
 )
-from ingestion.dimse.supported_services import Openness, Service, service_of
+from ingestion.dimse.protocol.supported_services import Openness, Service, service_of
 
 # PS3.4 Table B.5-1, some of every kind; PS3.6 Table A-1 for the others.
 STORAGE = [

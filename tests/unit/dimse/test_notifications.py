@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestion.dimse.commands import CommandField, Request, Response, encode_request
-from ingestion.dimse.notifications import Notifications
-from ingestion.dimse.operations import Link, Message
+from ingestion.dimse.protocol.commands import CommandField, Request, Response, encode_request
+from ingestion.dimse.services.notifications import Notifications
+from ingestion.dimse.services.operations import Link, Message
 from tests.scripted_peer import (
     ABORT,
     ASSOCIATE_AC,

@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from ingestion.dimse.association_end import Outcome
-from ingestion.dimse.operations import Tally
-from ingestion.dimse.repeated_endings import (
+from ingestion.dimse.journal.association_end import Outcome
+from ingestion.dimse.journal.repeated_endings import (
     PEERS_MAX,
     ROWS_PER_PEER_MAX,
     WINDOW_SECONDS,
     RepeatedEndings,
 )
+from ingestion.dimse.journal.tally import Tally
 from tests.unit.dimse.endings import ending, working
 
 

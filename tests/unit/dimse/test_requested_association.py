@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.commands import CommandField, Request, Response, encode_request
-from ingestion.dimse.requested_association import ReceiveLimits, RequestedAssociation
-from ingestion.dimse.requesting import associate
-from ingestion.dimse.upper_layer import (
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.commands import CommandField, Request, Response, encode_request
+from ingestion.dimse.protocol.upper_layer import (
     AbortedByPeer,
     AssociationEnded,
     MessageCutOff,
@@ -20,6 +18,8 @@ from ingestion.dimse.upper_layer import (
     ReleasedByPeer,
     ServiceStopping,
 )
+from ingestion.dimse.requestor.requested_association import ReceiveLimits, RequestedAssociation
+from ingestion.dimse.requestor.requesting import associate
 from ingestion.errors import ObjectMissing
 from tests.eventually import eventually
 from tests.scripted_acceptor import (

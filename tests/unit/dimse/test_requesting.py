@@ -6,11 +6,9 @@ import struct
 
 import pytest
 
-from ingestion.dimse.association_acceptance import AssociationRejected
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.requested_association import RequestedAssociation
-from ingestion.dimse.requesting import Destination, associate, destination_of
-from ingestion.dimse.upper_layer import (
+from ingestion.dimse.protocol.association_acceptance import AssociationRejected
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.upper_layer import (
     AbortedByPeer,
     AssociationEnded,
     PeerSilent,
@@ -18,6 +16,8 @@ from ingestion.dimse.upper_layer import (
     PeerVanished,
     ProtocolViolation,
 )
+from ingestion.dimse.requestor.requested_association import RequestedAssociation
+from ingestion.dimse.requestor.requesting import Destination, associate, destination_of
 from ingestion.errors import Misconfigured
 from ingestion.models import RemoteApplicationEntity
 from tests.scripted_acceptor import (

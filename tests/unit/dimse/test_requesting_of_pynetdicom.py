@@ -8,9 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.commands import CommandField, encode_request
-from ingestion.dimse.requesting import associate
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.commands import CommandField, encode_request
+from ingestion.dimse.requestor.requesting import associate
 from tests.builders import build_ct, data_set_bytes
 from tests.scripted_peer import CT_IMAGE_STORAGE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, VERIFICATION
 from tests.unit.dimse.outgoing import Outgoing, destination

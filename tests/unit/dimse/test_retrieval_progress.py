@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from ingestion.dimse.commands import SubOperations
-from ingestion.dimse.retrieval_progress import Pace, Progress
+from ingestion.dimse.protocol.commands import SubOperations
+from ingestion.dimse.services.retrieval_progress import Pace, Progress
 
 
 def progress_of(*statuses: int) -> Progress:

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from ingestion.dimse.association_pool import AssociationPool
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance
-from ingestion.dimse.send_instances import Sent, send_instances
-from ingestion.dimse.sub_associations import InstanceSender
-from ingestion.dimse.upper_layer import AbortedByPeer, PeerUnreachable
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance
+from ingestion.dimse.protocol.upper_layer import AbortedByPeer, PeerUnreachable
+from ingestion.dimse.requestor.association_pool import AssociationPool
+from ingestion.dimse.requestor.send_instances import Sent, send_instances
+from ingestion.dimse.requestor.sub_associations import InstanceSender
 from ingestion.use_cases.select_instances import Kind
 from tests.scripted_acceptor import (
     Script,

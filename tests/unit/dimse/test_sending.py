@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance, opened_data_set
-from ingestion.dimse.sending import BUFFER_BYTES, PDU_BYTES_MAX, MessageWriter
-from ingestion.dimse.upper_layer import MessageCutOff, PeerVanished, ProtocolViolation
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance, opened_data_set
+from ingestion.dimse.protocol.sending import BUFFER_BYTES, PDU_BYTES_MAX, MessageWriter
+from ingestion.dimse.protocol.upper_layer import MessageCutOff, PeerVanished, ProtocolViolation
 from ingestion.errors import MalformedDataSet, ObjectMissing
 from tests.scripted_acceptor import Message, read_message
 from tests.scripted_peer import ScriptedPeer, store_command

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ingestion.dimse.commands import SubOperations
-from ingestion.dimse.retrieval_progress import Progress
-from ingestion.dimse.sending_crew import BREAKS_MAX, SendingCrew
-from ingestion.dimse.upper_layer import AbortedByPeer, PeerSilent, PeerUnreachable
+from ingestion.dimse.protocol.commands import SubOperations
+from ingestion.dimse.protocol.upper_layer import AbortedByPeer, PeerSilent, PeerUnreachable
+from ingestion.dimse.services.retrieval_progress import Progress
+from ingestion.dimse.services.sending_crew import BREAKS_MAX, SendingCrew
 from ingestion.errors import NotAcceptable, ObjectMissing
 from ingestion.use_cases.retrieve_instances import HeldInstance
 from tests.eventually import eventually

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from ingestion.dicom.transfer_syntaxes import KNOWN_TRANSFER_SYNTAXES
-from ingestion.dimse.association_acceptance import AssociationRejected
-from ingestion.dimse.association_pool import AssociationPool
-from ingestion.dimse.association_proposal import Proposal
-from ingestion.dimse.outgoing_data_sets import OutgoingInstance
-from ingestion.dimse.sub_associations import InstanceSender, proposals_for
-from ingestion.dimse.upper_layer import (
+from ingestion.dimse.protocol.association_acceptance import AssociationRejected
+from ingestion.dimse.protocol.association_proposal import Proposal
+from ingestion.dimse.protocol.outgoing_data_sets import OutgoingInstance
+from ingestion.dimse.protocol.upper_layer import (
     AbortedByPeer,
     MessageCutOff,
     ServiceStopping,
 )
+from ingestion.dimse.requestor.association_pool import AssociationPool
+from ingestion.dimse.requestor.sub_associations import InstanceSender, proposals_for
 from ingestion.errors import NotAcceptable, ObjectMissing
 from ingestion.use_cases.select_instances import Kind
 from tests.scripted_acceptor import (

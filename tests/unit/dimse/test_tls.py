@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ingestion.dimse.fresh_files import FreshFromFiles
-from ingestion.dimse.secure_socket import TlsFailed, secure, shake_hands
-from ingestion.dimse.tls import AcceptingFiles, CallingFiles
+from ingestion.dimse.security.fresh_files import FreshFromFiles
+from ingestion.dimse.security.secure_socket import TlsFailed, secure, shake_hands
+from ingestion.dimse.security.tls import AcceptingFiles, CallingFiles
 from ingestion.errors import Misconfigured
 from tests.unit.dimse.certificates import Authority
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.dimse.upper_layer import (
+from ingestion.dimse.protocol.upper_layer import (
     Abort,
     Rejection,
     encode_abort,

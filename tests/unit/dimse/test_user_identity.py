@@ -12,12 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ingestion.dimse.association_policy import IdentityRule, LocalEntity
-from ingestion.dimse.association_request import AssociationRequest
-from ingestion.dimse.extended_negotiation import OfferedIdentity
-from ingestion.dimse.json_web_tokens import TokenCheck, TokenRules
-from ingestion.dimse.upper_layer import Refusal, Rejection
-from ingestion.dimse.user_identity import IdentityCheck
+from ingestion.dimse.protocol.association_request import AssociationRequest
+from ingestion.dimse.protocol.extended_negotiation import OfferedIdentity
+from ingestion.dimse.protocol.upper_layer import Refusal, Rejection
+from ingestion.dimse.security.association_policy import IdentityRule, LocalEntity
+from ingestion.dimse.security.json_web_tokens import TokenCheck, TokenRules
+from ingestion.dimse.security.user_identity import IdentityCheck
 from ingestion.errors import DatabaseUnavailable, Misconfigured, NotAuthenticated
 from ingestion.models import StorageSpace
 

@@ -1,0 +1,1 @@
+"""Associations that peers ask of us: who may, and what is answered."""

@@ -1,0 +1,1 @@
+"""Associations that we ask of peers, and how instances are sent."""

@@ -18,7 +18,7 @@ from ingestion.dimse.protocol.upper_layer import NotAssociated
 from ingestion.dimse.requestor.requested_association import RequestedAssociation
 from ingestion.dimse.requestor.requesting import Destination, associate
 
-IDLE_SECONDS = 5.0
+IDLE_SECONDS = 1.0  # a peer with a single process serves nobody else meanwhile
 WAIT_SECONDS_MAX = 30.0
 
 
@@ -157,8 +157,12 @@ class AssociationPool:
                 self._release(in_the_way)
 
     def _hindrance(self, call: Call) -> _Idle | None:
-        """The idle association that must go to make room for another call, if one must."""
-        if self._counts[call.peer] >= self._per_destination_max:
+        """The idle association that must go to make room for another call, if one must.
+
+        A peer that takes few associations would not answer a new one while an old one is idle.
+        """
+        peer_max = min(self._per_destination_max, call.destination.associations_max)
+        if self._counts[call.peer] >= peer_max:
             return next((each for each in self._idle if each.call.peer == call.peer), None)
         if self._counts.total() >= self._associations_max:
             return next(iter(self._idle), None)

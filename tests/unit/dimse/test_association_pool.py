@@ -35,12 +35,19 @@ def pool(
     )
 
 
-def call(acceptor: ScriptedAcceptor, syntax: str = EXPLICIT_LITTLE, calling: str = "US") -> Call:
+def call(
+    acceptor: ScriptedAcceptor,
+    syntax: str = EXPLICIT_LITTLE,
+    calling: str = "US",
+    *,
+    associations_max: int = 4,
+) -> Call:
     proposals = (
         Proposal(VERIFICATION, (IMPLICIT_LITTLE,)),
         Proposal(CT_IMAGE_STORAGE, (syntax,)),
     )
-    return Call(destination(acceptor.port), calling, proposals)
+    peer = destination(acceptor.port, associations_max=associations_max)
+    return Call(peer, calling, proposals)
 
 
 def test_equal_call_finds_the_association_of_the_last() -> None:
@@ -78,6 +85,23 @@ def test_two_borrowers_never_share() -> None:
         assert first.association is not second.association
         lender.give_back(first)
         lender.give_back(second)
+        lender.close()
+
+
+def test_peer_that_takes_one_association_is_not_asked_for_a_second_beside_an_idle_one() -> None:
+    """As DCMTK's storescp, which serves one association after the other."""
+    serving = threading.Lock()
+
+    def serve_alone(peer: ScriptedPeer) -> None:
+        with serving:
+            StoringPeer()(peer)
+
+    with ScriptedAcceptor(serve_alone) as acceptor:
+        lender = pool()
+        lender.give_back(lender.borrow(call(acceptor, associations_max=1)))
+        other = lender.borrow(call(acceptor, calling="OTHER", associations_max=1))
+        assert not other.is_used
+        lender.give_back(other)
         lender.close()
 
 

@@ -55,10 +55,11 @@ COMMITMENT = "1.2.840.10008.1.20.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
-def associated(acceptor: ScriptedAcceptor, **options: float) -> RequestedAssociation:
-    return associate(
-        destination(acceptor.port, **options), calling_ae_title="US", proposals=PROPOSALS
-    )
+def associated(
+    acceptor: ScriptedAcceptor, *, response_timeout_seconds: float = 5.0
+) -> RequestedAssociation:
+    peer = destination(acceptor.port, response_timeout_seconds=response_timeout_seconds)
+    return associate(peer, calling_ae_title="US", proposals=PROPOSALS)
 
 
 def play(script: Script, kind: type[AssociationEnded], *, seconds: float = 5.0) -> AssociationEnded:

@@ -6,13 +6,27 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    HEVCM10P51,
+    HEVCMP51,
+    JPEG2000,
+    MPEG2MPHL,
+    MPEG2MPML,
+    MPEG4HP41,
+    MPEG4HP41BD,
+    MPEG4HP42STEREO,
+    MPEG4HP422D,
+    MPEG4HP423D,
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -34,7 +48,31 @@ AS_STORED = (
     "application/dicom; transfer-syntax=*, "
     f"application/dicom; transfer-syntax={ExplicitVRBigEndian}"
 )
-PROPOSALS = ["-x=", "-xe", "-xb", "-xi", "-xs", "-xv", "-xw", "-xr", "-xd"]
+# Every proposal of storescu, with what it is for; the first four offer all that is uncompressed.
+PROPOSALS = {
+    "-x=": ExplicitVRLittleEndian,
+    "-xe": ExplicitVRLittleEndian,
+    "-xb": ExplicitVRBigEndian,
+    "-xi": ImplicitVRLittleEndian,
+    "-xs": JPEGLosslessSV1,
+    "-xy": JPEGBaseline8Bit,
+    "-xx": JPEGExtended12Bit,
+    "-xv": JPEG2000Lossless,
+    "-xw": JPEG2000,
+    "-xt": JPEGLSLossless,
+    "-xu": JPEGLSNearLossless,
+    "-xm": MPEG2MPML,
+    "-xh": MPEG2MPHL,
+    "-xn": MPEG4HP41,
+    "-xl": MPEG4HP41BD,
+    "-x2": MPEG4HP422D,
+    "-x3": MPEG4HP423D,
+    "-xo": MPEG4HP42STEREO,
+    "-x4": HEVCMP51,
+    "-x5": HEVCM10P51,
+    "-xr": RLELossless,
+    "-xd": DeflatedExplicitVRLittleEndian,
+}
 
 
 def write_study(folder: Path, amount: int, **options: object) -> list[Dataset]:
@@ -95,10 +133,24 @@ def test_stored_data_set_comes_back_unchanged(site: Site, tmp_path: Path, syntax
 
 @pytest.mark.parametrize("proposal", PROPOSALS)
 def test_storescu_with_every_proposal(site: Site, tmp_path: Path, proposal: str) -> None:
-    (dataset,) = write_study(tmp_path / "study", 1)
+    (dataset,) = write_study(tmp_path / "study", 1, transfer_syntax_uid=PROPOSALS[proposal])
     answer = site.dcmtk("storescu", proposal, *site.peer, str(tmp_path / "study" / "0.dcm"))
     assert answer.returncode == 0, answer.stderr
     wait_for(site, dataset)
+
+
+def test_echoscu_proposes_as_much_as_it_can(site: Site) -> None:
+    answer = site.dcmtk("echoscu", "-v", "-ppc", "128", "-pts", "38", *site.peer)
+    assert answer.returncode == 0, answer.stderr
+    assert "Received Echo Response (Success)" in answer.stderr
+
+
+def test_termscu_terminates_nothing(site: Site) -> None:
+    """Its private SOP Class asks a server to shut down; nobody who may associate can do that."""
+    answer = site.dcmtk("termscu", "-v", *site.peer)
+    assert answer.returncode != 0
+    assert "No Acceptable Presentation Contexts" in answer.stdout + answer.stderr
+    assert site.dcmtk("echoscu", *site.peer).returncode == 0
 
 
 def test_dcmsend(site: Site, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.workitem_requirements import has_value, items, names, value
 from ingestion.errors import OperationRefused
 
@@ -53,7 +53,7 @@ def announced(data_set: JsonDataSet) -> Availability:
     if not all(map(is_valid_uid, (study, *available))):
         raise OperationRefused(
             "a UID breaks PS3.5 9.1",
-            OperationStatus.INVALID_ATTRIBUTE_VALUE,
+            Status.INVALID_ATTRIBUTE_VALUE,
             tags=(STUDY_INSTANCE_UID, REFERENCED_SOP_INSTANCE_UID),
         )
     return Availability(study, tuple(dict.fromkeys(available)))
@@ -69,9 +69,9 @@ def _instances(data_set: JsonDataSet) -> Iterator[JsonDataSet]:
 def _require(data_set: JsonDataSet, tags: tuple[str, ...]) -> None:
     absent = tuple(tag for tag in tags if tag not in data_set)
     if absent:
-        status = OperationStatus.MISSING_ATTRIBUTE
+        status = Status.MISSING_ATTRIBUTE
         raise OperationRefused(f"{names(absent)} must be there", status, tags=absent)
     empty = tuple(tag for tag in tags if not has_value(data_set, tag))
     if empty:
-        status = OperationStatus.MISSING_ATTRIBUTE_VALUE
+        status = Status.MISSING_ATTRIBUTE_VALUE
         raise OperationRefused(f"{names(empty)} must have a value", status, tags=empty)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet, element
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.workitem_requirements import items, value
 from ingestion.errors import OperationRefused
 
@@ -83,13 +83,11 @@ def read_action(data_set: JsonDataSet, *, references_max: int) -> ActionInformat
     """The request of a data set. Raises `OperationRefused` (0114, 0115, 0213)."""
     sequence = items(data_set, REFERENCED_SOPS)
     if not sequence:
-        raise OperationRefused(
-            "ReferencedSOPSequence must have an item", OperationStatus.NO_SUCH_ARGUMENT
-        )
+        raise OperationRefused("ReferencedSOPSequence must have an item", Status.NO_SUCH_ARGUMENT)
     if len(sequence) > references_max:
         raise OperationRefused(
             f"more references than commitment_references_max = {references_max}",
-            OperationStatus.RESOURCE_LIMITATION,
+            Status.RESOURCE_LIMITATION,
         )
     references = tuple(dict.fromkeys(map(_reference, sequence)))
     return ActionInformation(_transaction_uid(data_set), references)
@@ -171,7 +169,7 @@ def _reference(item: JsonDataSet) -> Reference:
 def _transaction_uid(data_set: JsonDataSet) -> str:
     uid = value(data_set, TRANSACTION_UID)
     if not uid:
-        raise OperationRefused("TransactionUID must be there", OperationStatus.NO_SUCH_ARGUMENT)
+        raise OperationRefused("TransactionUID must be there", Status.NO_SUCH_ARGUMENT)
     if not is_valid_uid(uid):
         raise _invalid("TransactionUID is not a UID of PS3.5 9.1")
     return uid
@@ -179,8 +177,8 @@ def _transaction_uid(data_set: JsonDataSet) -> str:
 
 def _reason(item: JsonDataSet) -> int:
     text = value(item, FAILURE_REASON)
-    return int(text) if text.isdecimal() else OperationStatus.PROCESSING_FAILURE
+    return int(text) if text.isdecimal() else Status.PROCESSING_FAILURE
 
 
 def _invalid(message: str) -> OperationRefused:
-    return OperationRefused(message, OperationStatus.INVALID_ARGUMENT_VALUE)
+    return OperationRefused(message, Status.INVALID_ARGUMENT_VALUE)

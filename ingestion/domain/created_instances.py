@@ -3,7 +3,7 @@
 import uuid
 
 from ingestion.dicom.identifiers import is_valid_uid
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.errors import OperationRefused
 
 
@@ -13,7 +13,5 @@ def created_instance_uid(asked: str) -> str:
     Raises `OperationRefused` (0117) for what is no UID.
     """
     if asked and not is_valid_uid(asked):
-        raise OperationRefused(
-            "the SOP Instance UID breaks PS3.5 9.1", OperationStatus.INVALID_SOP_INSTANCE
-        )
+        raise OperationRefused("the SOP Instance UID breaks PS3.5 9.1", Status.INVALID_SOP_INSTANCE)
     return asked or f"2.25.{uuid.uuid4().int}"

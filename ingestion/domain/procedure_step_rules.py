@@ -12,7 +12,7 @@ import orjson
 
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.workitem_requirements import has_value, items, names, value
 from ingestion.errors import OperationRefused
 
@@ -113,7 +113,7 @@ def changed_step(step: JsonDataSet, changes: JsonDataSet) -> JsonDataSet:
     if value(step, STATUS) != IN_PROGRESS:
         raise OperationRefused(
             "Performed Procedure Step Object may no longer be updated",
-            OperationStatus.PROCESSING_FAILURE,
+            Status.PROCESSING_FAILURE,
             error_id=NO_LONGER_UPDATED_ERROR_ID,
         )
     changes = _without_character_set(changes)
@@ -160,11 +160,11 @@ def _require_nothing_lacks(lacks: list[_Lack]) -> None:
     """PS3.7 C.5.13 and C.5.14: an absent attribute weighs more than an empty one."""
     absent = [lack.tag for lack in lacks if lack.is_absent]
     if absent:
-        status = OperationStatus.MISSING_ATTRIBUTE
+        status = Status.MISSING_ATTRIBUTE
         raise OperationRefused(f"{names(absent)} must be there", status, tags=tuple(absent))
     if lacks:
         empty = tuple(lack.tag for lack in lacks)
-        status = OperationStatus.MISSING_ATTRIBUTE_VALUE
+        status = Status.MISSING_ATTRIBUTE_VALUE
         raise OperationRefused(f"{names(empty)} must have a value", status, tags=empty)
 
 
@@ -180,7 +180,7 @@ def _require_valid(step: JsonDataSet) -> None:
 
 
 def _invalid(message: str, *tags: str) -> OperationRefused:
-    return OperationRefused(message, OperationStatus.INVALID_ATTRIBUTE_VALUE, tags=tags)
+    return OperationRefused(message, Status.INVALID_ATTRIBUTE_VALUE, tags=tags)
 
 
 def _without_character_set(data_set: JsonDataSet) -> JsonDataSet:

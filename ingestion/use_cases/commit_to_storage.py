@@ -15,7 +15,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.commitment_information import (
     ActionInformation,
     EventInformation,
@@ -108,7 +108,7 @@ def accept_commitment(order: CommitmentOrder) -> AcceptedOrder:
         if sorted(row.referenced) != sorted(referenced):
             raise OperationRefused(
                 "the Transaction UID is in use for other references",
-                OperationStatus.INVALID_ARGUMENT_VALUE,
+                Status.INVALID_ARGUMENT_VALUE,
             )
         if not is_new:
             _begin_anew(row.pk, **due)

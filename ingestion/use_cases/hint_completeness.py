@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.availability_rules import announced
 from ingestion.domain.created_instances import created_instance_uid
 from ingestion.errors import DatabaseUnavailable, OperationRefused
@@ -99,9 +99,7 @@ def note_availability(
         source_uid=source_uid,
     )
     if not is_new:
-        raise OperationRefused(
-            "this notification came before", OperationStatus.DUPLICATE_SOP_INSTANCE
-        )
+        raise OperationRefused("this notification came before", Status.DUPLICATE_SOP_INSTANCE)
     log.info(
         "instance availability told",
         study_instance_uid=told.study_instance_uid,

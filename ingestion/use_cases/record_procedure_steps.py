@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ingestion.dicom.identifiers import is_valid_uid
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain import procedure_step_rules as rules
 from ingestion.domain.created_instances import created_instance_uid
 from ingestion.domain.workitem_requirements import items, value
@@ -43,7 +43,7 @@ def create_step(space: StorageSpace, data_set: JsonDataSet, *, sop_instance_uid:
             row.save(force_insert=True)
     except IntegrityError as error:
         raise OperationRefused(
-            "a step with this UID exists", OperationStatus.DUPLICATE_SOP_INSTANCE
+            "a step with this UID exists", Status.DUPLICATE_SOP_INSTANCE
         ) from error
     log.info("procedure step created", sop_instance_uid=uid)
     return uid
@@ -121,4 +121,4 @@ def _steps(space: StorageSpace, sop_instance_uid: str) -> "QuerySet[PerformedPro
 
 
 def _unknown() -> OperationRefused:
-    return OperationRefused("there is no such procedure step", OperationStatus.NO_SUCH_SOP_INSTANCE)
+    return OperationRefused("there is no such procedure step", Status.NO_SUCH_SOP_INSTANCE)

@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.domain.commitment_information import (
     ActionInformation,
     EventInformation,
@@ -58,11 +58,11 @@ def record_result(event: EventInformation, *, ae_title: str) -> None:
         )
         if request is None:
             raise OperationRefused(
-                "no such transaction was asked for", OperationStatus.INVALID_ARGUMENT_VALUE
+                "no such transaction was asked for", Status.INVALID_ARGUMENT_VALUE
             )
         committed = set(event.committed)
         reasons = {failure.reference: failure.reason for failure in event.failed}
-        unsaid = OperationStatus.PROCESSING_FAILURE
+        unsaid = Status.PROCESSING_FAILURE
         failed = [
             Failure(reference, reasons.get(reference, unsaid))
             for reference in references_of(request.referenced)

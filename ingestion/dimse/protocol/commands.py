@@ -69,31 +69,6 @@ _REQUESTED = frozenset(
 )
 
 
-class Status(enum.IntEnum):
-    """Statuses of more than one service (PS3.7 Annex C; PS3.4 C.4 for what goes on)."""
-
-    SUCCESS = 0x0000
-    PROCESSING_FAILURE = 0x0110
-    DUPLICATE_SOP_INSTANCE = 0x0111
-    NO_SUCH_SOP_INSTANCE = 0x0112
-    NO_SUCH_EVENT_TYPE = 0x0113
-    NO_SUCH_ARGUMENT = 0x0114
-    INVALID_ARGUMENT_VALUE = 0x0115
-    INVALID_SOP_INSTANCE = 0x0117
-    NO_SUCH_SOP_CLASS = 0x0118
-    CLASS_INSTANCE_CONFLICT = 0x0119
-    MISSING_ATTRIBUTE = 0x0120
-    SOP_CLASS_NOT_SUPPORTED = 0x0122
-    NO_SUCH_ACTION_TYPE = 0x0123
-    NOT_AUTHORIZED = 0x0124
-    DUPLICATE_INVOCATION = 0x0210
-    UNRECOGNIZED_OPERATION = 0x0211
-    MISTYPED_ARGUMENT = 0x0212
-    RESOURCE_LIMITATION = 0x0213
-    CANCEL = 0xFE00
-    PENDING = 0xFF00
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request as its command set states it; absent texts are empty.

@@ -6,10 +6,10 @@ Source: PS3.4 Annex A, PS3.7 9.1.5.
 import time
 
 from ingestion.dicom.status_texts import status_text
+from ingestion.dicom.statuses import Status
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ingestion.dimse.journal.association_log import record_at_once
 from ingestion.dimse.protocol.association_proposal import Proposal
-from ingestion.dimse.protocol.commands import Status
 from ingestion.dimse.protocol.supported_services import VERIFICATION_SOP_CLASS_UID
 from ingestion.dimse.requestor.requested_association import RequestedAssociation
 from ingestion.dimse.requestor.requesting import Destination, associate
@@ -56,10 +56,15 @@ def echo(target: EchoTarget) -> EchoReport:
 
 
 def verify(association: RequestedAssociation) -> None:
-    """One C-ECHO. Raises `NotVerified` when the peer will not have it, or refuses it."""
+    """One C-ECHO. Raises `NotVerified` when the peer will not have it, or refuses it.
+
+    Then the association is released.
+    """
     if association.context_for(VERIFICATION_SOP_CLASS_UID) is None:
         reasons = ", ".join(set(association.acceptance.refusals.values())) or "no reason given"
+        association.release()
         raise NotVerified(f"the peer accepted the association, but not Verification: {reasons}")
     status = association.echo().status
     if status != Status.SUCCESS:
+        association.release()
         raise NotVerified(f"the peer answered C-ECHO with status {status_text(status)}")

@@ -10,21 +10,17 @@ from dataclasses import dataclass
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.status_texts import status_text
+from ingestion.dicom.statuses import Status
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ingestion.dimse.protocol.association_proposal import Proposal
-from ingestion.dimse.protocol.commands import (
-    CommandField,
-    Response,
-    Status,
-    SubOperations,
-    encode_request,
-)
+from ingestion.dimse.protocol.commands import CommandField, Response, SubOperations, encode_request
 from ingestion.dimse.protocol.identifiers import decode_identifier, encode_identifier
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.requestor.requested_association import ReceivedResponse, RequestedAssociation
 from ingestion.errors import IngestionError
 
 _PENDING = frozenset({0xFF00, 0xFF01})
+_SOME_KEYS_NOT_SUPPORTED = 0xFF01
 _SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 _FAILED_SOP_INSTANCE_UID_LIST = "00080058"
 _MEDIUM_PRIORITY = 0
@@ -54,6 +50,14 @@ class NotServed(IngestionError):
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """What a peer found; it may say that some keys had no part in that (PS3.4 C.4.1.1.4)."""
+
+    data_set: JsonDataSet
+    are_all_keys_supported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MoveProgress:
     """What a peer says of a C-MOVE; `is_final` in its last word. Counts may be missing."""
 
@@ -76,10 +80,11 @@ def with_level(identifier: JsonDataSet, level: Level) -> JsonDataSet:
 
 def find(
     association: RequestedAssociation, root: Root, identifier: JsonDataSet, *, matches_max: int
-) -> Iterator[JsonDataSet]:
+) -> Iterator[Match]:
     """The matches as they come, decoded; beyond `matches_max` the query is cancelled.
 
-    Raises `NotServed`, `AssociationEnded`, and `MalformedDataSet` for what is no identifier.
+    Raises `NotServed` (then the association is released), `AssociationEnded`, and
+    `MalformedDataSet` for what is no identifier.
     """
     query = _Query(association, root.find, CommandField.C_FIND_RQ)
     query.ask(identifier)
@@ -88,9 +93,13 @@ def find(
         if matches == matches_max:
             query.cancel()
         elif matches < matches_max:
-            yield decode_identifier(received.data_set, query.context.transfer_syntax)
+            yield Match(
+                decode_identifier(received.data_set, query.context.transfer_syntax),
+                are_all_keys_supported=received.command.status != _SOME_KEYS_NOT_SUPPORTED,
+            )
         matches += 1
     if received.command.status not in {Status.SUCCESS, Status.CANCEL}:
+        association.release()  # a refusal is no reason to abort
         raise NotServed(_refusal("C-FIND", received.command))
 
 
@@ -126,6 +135,7 @@ class _Query:
         context = association.context_for(sop_class_uid)
         if context is None:
             reasons = ", ".join(set(association.acceptance.refusals.values())) or "no reason given"
+            association.release()
             raise NotServed(f"the peer accepted the association, but not the query: {reasons}")
         self.context: AnsweredContext = context
         self._association = association

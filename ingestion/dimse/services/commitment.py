@@ -8,7 +8,7 @@ from functools import partial
 from django.conf import settings
 
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.dimse.protocol.commands import Request
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.commitment_reports import report_here
@@ -33,7 +33,7 @@ def begin_commitment(request: Request, context: AnsweredContext, desk: Desk) -> 
     def serve(data_set: JsonDataSet) -> Served:
         _require_well_known(request)
         if request.action_type_id != REQUEST_COMMITMENT:
-            raise OperationRefused("the only action is 1", OperationStatus.NO_SUCH_ACTION)
+            raise OperationRefused("the only action is 1", Status.NO_SUCH_ACTION_TYPE)
         references_max = settings.LIMITS.commitment_references_max
         order = CommitmentOrder(
             storage_space=conversation.storage_space,
@@ -70,7 +70,7 @@ def take_result(data_set: JsonDataSet, *, request: Request, ae_title: str) -> Se
     """Keep the result that an N-EVENT-REPORT of this peer tells. Raises `OperationRefused`."""
     _require_well_known(request)
     if request.event_type_id not in set(EventType):
-        raise OperationRefused("the only events are 1, 2", OperationStatus.NO_SUCH_EVENT_TYPE)
+        raise OperationRefused("the only events are 1, 2", Status.NO_SUCH_EVENT_TYPE)
     record_result(read_event(data_set), ae_title=ae_title)
     return Served()
 
@@ -79,5 +79,5 @@ def _require_well_known(request: Request) -> None:
     if request.sop_instance_uid != PUSH_MODEL_SOP_INSTANCE:
         raise OperationRefused(
             f"the only SOP Instance is {PUSH_MODEL_SOP_INSTANCE}",
-            OperationStatus.NO_SUCH_SOP_INSTANCE,
+            Status.NO_SUCH_SOP_INSTANCE,
         )

@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 
 from ingestion.database import watched_waits
+from ingestion.dicom.statuses import Status
 from ingestion.dimse.database_use import database_turn
-from ingestion.dimse.protocol.commands import Request, Status, encode_response
+from ingestion.dimse.protocol.commands import Request, encode_response
 from ingestion.dimse.protocol.identifiers import decode_identifier
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.find_responses import ResponseWriter

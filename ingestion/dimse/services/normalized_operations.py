@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus, operation_status
+from ingestion.dicom.statuses import Status, operation_status
 from ingestion.dimse.database_use import database_turn
 from ingestion.dimse.protocol.commands import Request, encode_response
 from ingestion.dimse.protocol.identifiers import decode_identifier, encode_identifier
@@ -52,7 +52,7 @@ Serve = Callable[[JsonDataSet], Served]
 def begin_normalized(request: Request, context: AnsweredContext, serve: Serve) -> Operation:
     """The operation that serves a request, or refuses it by the status of what `serve` raises."""
     if request.sop_class_uid != context.abstract_syntax:
-        return AnsweredOperation(request, OperationStatus.NO_SUCH_SOP_CLASS)
+        return AnsweredOperation(request, Status.NO_SUCH_SOP_CLASS)
 
     def answer(encoded: bytes, link: Link) -> Generator[Message]:
         served = serve_encoded(request, context, encoded, serve=serve)
@@ -82,7 +82,7 @@ def _response(request: Request, context: AnsweredContext, served: Served) -> Mes
         encoded = encode_identifier(served.data_set, context.transfer_syntax)
     command_set = encode_response(
         request,
-        OperationStatus.SUCCESS,
+        Status.SUCCESS,
         has_data_set=bool(encoded),
         sop_instance_uid=served.sop_instance_uid,
         event_type_id=request.event_type_id,

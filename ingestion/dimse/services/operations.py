@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ingestion.dicom.statuses import Status
 from ingestion.dimse.journal.tally import Tally
-from ingestion.dimse.protocol.commands import Request, Response, Status, encode_response
+from ingestion.dimse.protocol.commands import Request, Response, encode_response
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.notifications import Settle
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ingestion.dicom.json_model import JsonDataSet
-from ingestion.dicom.statuses import OperationStatus
+from ingestion.dicom.statuses import Status
 from ingestion.dimse.protocol.commands import CommandField, Request
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.protocol.supported_services import (
@@ -23,7 +23,7 @@ def begin_procedure_step(request: Request, context: AnsweredContext, desk: Desk)
     """Keep, change or tell a step of the called AE's space. Raises nothing: refuses by answer."""
     serve = _SERVED.get((context.abstract_syntax, request.command_field))
     if serve is None:
-        return AnsweredOperation(request, OperationStatus.UNRECOGNIZED_OPERATION)
+        return AnsweredOperation(request, Status.UNRECOGNIZED_OPERATION)
     bound: Serve = partial(serve, request=request, desk=desk)
     return begin_normalized(request, context, bound)
 

@@ -16,8 +16,9 @@ from ingestion.dicom.retrieve_keys import (
     Retrieval,
     read_retrieve_keys,
 )
+from ingestion.dicom.statuses import Status
 from ingestion.dimse.database_use import database_turn
-from ingestion.dimse.protocol.commands import Request, Status, encode_response
+from ingestion.dimse.protocol.commands import Request, encode_response
 from ingestion.dimse.protocol.identifiers import decode_identifier, encode_identifier
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.instance_supply import InstanceSupply

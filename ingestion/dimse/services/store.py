@@ -9,9 +9,9 @@ from typing import Protocol
 
 import structlog
 
-from ingestion.dicom.statuses import c_store_status
+from ingestion.dicom.statuses import Status, c_store_status
 from ingestion.dimse.journal.tally import Tally
-from ingestion.dimse.protocol.commands import Request, Status, encode_response
+from ingestion.dimse.protocol.commands import Request, encode_response
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.operations import (
     AnsweredOperation,

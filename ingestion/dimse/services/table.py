@@ -3,7 +3,8 @@
 Source: PS3.7 Table E.1-1 (command fields), Annex C (statuses); PS3.4 for each service.
 """
 
-from ingestion.dimse.protocol.commands import CommandField, Request, Status
+from ingestion.dicom.statuses import Status
+from ingestion.dimse.protocol.commands import CommandField, Request
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.protocol.supported_services import Service
 from ingestion.dimse.services.availability import begin_availability

@@ -17,6 +17,7 @@ PATIENT_ID_CHARACTERS_MAX = 64  # PS3.5 6.2, LO
 _QUERY_RETRIEVE_LEVEL = "00080052"
 _ISSUER_OF_PATIENT_ID = "00100021"
 _WILDCARDS = frozenset("*?")
+_NULL = "\0"  # no VR has it, and no column
 
 
 class InformationModel(Enum):
@@ -83,6 +84,8 @@ def read_retrieve_keys(
     found = _key_values(identifier, level)
     values[level] = _one_of(found, level) if level is Level.PATIENT else _some_of(found, level)
     issuer = _texts(identifier, _ISSUER_OF_PATIENT_ID) if Level.PATIENT in values else ()
+    if any(_NULL in value for value in issuer):
+        raise KeyNotUsable(_ISSUER_OF_PATIENT_ID, "IssuerOfPatientID holds a null character")
     return RetrieveKeys(level, values, issuer[0] if len(issuer) == 1 else "")
 
 
@@ -101,6 +104,8 @@ def _key_values(identifier: JsonDataSet, level: Level) -> tuple[str, ...]:
     if level is Level.PATIENT:
         if any(_WILDCARDS & set(value) for value in values):
             raise KeyNotUsable(tag, f"{keyword} takes no wildcards in a retrieval")
+        if any(_NULL in value for value in values):
+            raise KeyNotUsable(tag, f"{keyword} holds a null character")
         if any(len(value) > PATIENT_ID_CHARACTERS_MAX for value in values):
             raise KeyNotUsable(tag, f"{keyword} is longer than its VR allows")
     elif not all(is_valid_uid(value) for value in values):

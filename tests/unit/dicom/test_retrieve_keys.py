@@ -91,6 +91,7 @@ def test_patient_ids_may_be_no_list() -> None:
         ("PATIENT", "P*"),
         ("PATIENT", "?"),
         ("PATIENT", "P" * 65),
+        ("PATIENT", "P\0001"),
         ("STUDY", "1.2.*"),
         ("IMAGE", "x"),
     ],
@@ -128,3 +129,8 @@ def test_issuer_narrows_a_patient_and_nothing_else() -> None:
         Retrieval.HIERARCHICAL,
     )
     assert study.issuer_of_patient_id == ""
+
+
+def test_issuer_without_null_characters() -> None:
+    asked = identifier("PATIENT", "PATIENT") | {"00100021": element("LO", "HOS\0PITAL")}
+    assert offending(asked) == "00100021"

@@ -25,7 +25,7 @@ from ingestion.dimse.protocol.extended_negotiation import (
     encode_roles,
     encode_user_identity_response,
 )
-from ingestion.dimse.protocol.supported_services import Openness, Service
+from ingestion.dimse.protocol.supported_services import VIDEO_SOP_CLASS_UIDS, Openness, Service
 from ingestion.dimse.protocol.upper_layer import APPLICATION_CONTEXT_NAME, PduType
 from ingestion.dimse.protocol.variable_items import ItemType, item
 
@@ -141,7 +141,7 @@ def _answer(
     roles = _allowed_roles(context.abstract_syntax, service, rules=rules, proposed=proposed_roles)
     candidates = _usable_syntaxes(context, openness, service=service, rules=rules)
     if service is Service.STORE:
-        candidates = _storage_syntaxes(candidates, roles, rules)
+        candidates = _storage_syntaxes(context, candidates, roles=roles, rules=rules)
     if service is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
     elif not (roles.is_scu or roles.is_scp):
@@ -191,10 +191,14 @@ def _usable_syntaxes(
     return [uid for uid in context.transfer_syntaxes if uid in MESSAGE_TRANSFER_SYNTAXES]
 
 
-def _storage_syntaxes(candidates: list[str], roles: Roles, rules: Rules) -> list[str]:
+def _storage_syntaxes(
+    context: ProposedContext, candidates: list[str], *, roles: Roles, rules: Rules
+) -> list[str]:
     if roles.is_scu:
         return [uid for uid in candidates if _is_among(uid, rules.transfer_syntaxes)]
     native = [uid for uid in _NATIVE_TRANSFER_SYNTAXES if uid in candidates]
+    if context.abstract_syntax in VIDEO_SOP_CLASS_UIDS:  # which cannot be brought to those
+        return [uid for uid in candidates if uid not in native] or native
     return native or candidates
 
 

@@ -22,6 +22,15 @@ STORAGE_SOP_CLASS_UIDS = frozenset(
     str(context.abstract_syntax) for context in AllStoragePresentationContexts
 )
 
+# Video Endoscopic, Microscopic and Photographic Image Storage.
+VIDEO_SOP_CLASS_UIDS = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.77.1.1.1",
+        "1.2.840.10008.5.1.4.1.1.77.1.2.1",
+        "1.2.840.10008.5.1.4.1.1.77.1.4.1",
+    }
+)
+
 _STANDARD_ROOT = "1.2.840.10008."
 _STANDARD_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 

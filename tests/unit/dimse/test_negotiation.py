@@ -161,6 +161,7 @@ STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 COMMITMENT = "1.2.840.10008.1.20.1"
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
+MPEG4 = "1.2.840.10008.1.2.4.102"
 JPEG = "1.2.840.10008.1.2.4.50"
 
 
@@ -224,6 +225,12 @@ def test_who_only_retrieves_gets_a_syntax_that_every_object_can_have() -> None:
     assert answered(CT, JPEG, IMPLICIT, roles=only_scp).transfer_syntax == IMPLICIT
     assert answered(CT, JPEG, roles=only_scp).transfer_syntax == JPEG
     assert answered(CT, JPEG, EXPLICIT, roles=Roles(True, True)).transfer_syntax == JPEG
+
+
+def test_video_is_retrieved_as_it_is() -> None:
+    only_scp, video, mpeg4 = Roles(False, True), "1.2.840.10008.5.1.4.1.1.77.1.4.1", MPEG4
+    assert answered(video, IMPLICIT, EXPLICIT, mpeg4, roles=only_scp).transfer_syntax == mpeg4
+    assert answered(video, IMPLICIT, EXPLICIT, roles=only_scp).transfer_syntax == EXPLICIT
 
 
 # What the rules allow → results of Verification, CT storage, MR storage, FIND, GET.

@@ -50,7 +50,7 @@ class PerformedProcedureStepAdmin(LargeRecordAdmin[PerformedProcedureStep]):
             {
                 "fields": (
                     "sop_instance_uid",
-                    ("status_label", "modality", "modality_ae_title"),
+                    ("status", "modality", "modality_ae_title"),
                     ("performed_procedure_step_id", "started"),
                     ("patient", "patient_id"),
                     ("created_at", "changed_at"),
@@ -60,7 +60,7 @@ class PerformedProcedureStepAdmin(LargeRecordAdmin[PerformedProcedureStep]):
         ),
         ("Attributes", {"fields": ("attributes",)}),
     )
-    readonly_fields = ("status_label", "patient", "started", "attributes")
+    readonly_fields = ("patient", "started", "attributes")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[PerformedProcedureStep]":
         """Lists do without the data sets."""

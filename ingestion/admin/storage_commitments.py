@@ -73,12 +73,12 @@ class StorageCommitmentAdmin(LargeRecordAdmin[StorageCommitment]):
     fields = (
         "transaction_uid",
         ("requesting_ae_title", "called_ae_title", "peer_address"),
-        ("state_label", "amounts"),
+        ("state", "amounts"),
         ("requested_at", "judged_at", "reported_at"),
         ("attempts", "next_attempt_at", "problem"),
         "storage_space",
     )
-    readonly_fields = ("state_label", "amounts")
+    readonly_fields = ("amounts",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StorageCommitment]":
         """With counts; lists do without thousands of references."""

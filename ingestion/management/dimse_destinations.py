@@ -14,7 +14,7 @@ from ingestion.dimse.requestor.requesting import Destination, destination_of
 from ingestion.dimse.security.tls import client_context
 from ingestion.errors import IngestionError, Misconfigured
 from ingestion.models import RemoteApplicationEntity
-from ingestion.models.application_entity import ae_title_validator
+from ingestion.models.application_entity import PORT_MAX, TIMEOUT_SECONDS_MAX, ae_title_validator
 from ingestion.use_cases.echo_application_entities import our_ae_title
 
 NOT_DONE = 1
@@ -63,8 +63,11 @@ def way_of(options: dict[str, Any]) -> Way:
     except ValidationError as error:
         raise CommandError(error.messages[0], returncode=CANNOT_WORK) from error
     if options["timeout"] is not None:
-        if options["timeout"] <= 0:
-            raise CommandError("--timeout must be above 0", returncode=CANNOT_WORK)
+        if not 0 < options["timeout"] <= TIMEOUT_SECONDS_MAX:
+            raise CommandError(
+                f"--timeout must be above 0 and at most {TIMEOUT_SECONDS_MAX:,.0f} seconds",
+                returncode=CANNOT_WORK,
+            )
         destination = replace(
             destination,
             connect_timeout_seconds=min(destination.connect_timeout_seconds, options["timeout"]),
@@ -95,8 +98,11 @@ def _destination(text: str) -> Destination:
             " is called as TITLE@HOST:PORT"
         )
     ae_title_validator(addressed["title"])
+    port = int(addressed["port"])
+    if not 1 <= port <= PORT_MAX:
+        raise Misconfigured(f"{text}: a port is 1 to {PORT_MAX}")
     return Destination(
         ae_title=addressed["title"],
         host=addressed["v6"] or addressed["host"],
-        port=int(addressed["port"]),
+        port=port,
     )

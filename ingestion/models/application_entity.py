@@ -10,6 +10,9 @@ from django.db import models
 from ingestion.models.columns import uid_column
 from ingestion.models.storage_space import StorageSpace
 
+PORT_MAX = 65535
+TIMEOUT_SECONDS_MAX = 3600.0
+
 # PS3.5 6.2, AE: up to 16 characters, no backslash, no control characters, not only spaces.
 ae_title_validator = RegexValidator(
     r"^(?! )[\x20-\x5B\x5D-\x7E]{1,16}(?<! )$",
@@ -133,7 +136,9 @@ class RemoteApplicationEntity(AssociationRules):
     )
     is_enabled = models.BooleanField(default=True)
     host = models.CharField(max_length=255, blank=True, help_text="Where we reach it.")
-    port = models.PositiveIntegerField(null=True, blank=True)
+    port = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(PORT_MAX)]
+    )
     must_use_tls = models.BooleanField(
         "must call by TLS", default=False, db_default=False, help_text="Else it is refused."
     )
@@ -147,12 +152,14 @@ class RemoteApplicationEntity(AssociationRules):
         help_text="Associations that one retrieval opens to it at the same time.",
     )
     connect_timeout_seconds = models.FloatField(
-        default=10.0, db_default=10.0, validators=[MinValueValidator(0.1)]
+        default=10.0,
+        db_default=10.0,
+        validators=[MinValueValidator(0.1), MaxValueValidator(TIMEOUT_SECONDS_MAX)],
     )
     response_timeout_seconds = models.FloatField(
         default=60.0,
         db_default=60.0,
-        validators=[MinValueValidator(0.1)],
+        validators=[MinValueValidator(0.1), MaxValueValidator(TIMEOUT_SECONDS_MAX)],
         help_text="Longest wait for its answer, and for it to take what is sent.",
     )
     commitment_reports = models.CharField(

@@ -105,6 +105,8 @@ def test_local_entity_has_rules_too(
         ({"services": ["worklist"]}, "worklist is not one of the available choices"),
         ({"host": "pacs.example"}, "Give both host and port, or neither."),
         ({"port": 104}, "Give both host and port, or neither."),
+        ({"host": "pacs.example", "port": 65536}, "less than or equal to 65535"),
+        ({"connect_timeout_seconds": 1e20}, "less than or equal to 3600"),
     ],
 )
 def test_mistakes_are_told(

@@ -3,6 +3,7 @@
 Source: PS3.4 C.2.2.2 (matching), PS3.6 6 (keywords), PS3.18 F.2.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,28 +13,31 @@ from ingestion.errors import InvalidQuery
 
 _NUMBERS = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_TAG_WITH_COMMA = re.compile(r"\(?([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)?")
 
 
 def identifier_of(keys: Iterable[str]) -> JsonDataSet:
     """The identifier that these keys make. A key without a value asks for the attribute.
+
+    Tags may be written as DCMTK has them, too: `(0010,0010)=DOE*`.
 
     Several values stand between backslashes. Raises `InvalidQuery`.
     """
     identifier: JsonDataSet = {}
     for key in keys:
         name, _, value = key.partition("=")
-        path = parse_path(name)
+        path = _path(name)
         _innermost(identifier, path)[_json_tag(path[-1])] = _attribute(path[-1], value, key=name)
     return identifier
 
 
 def paths_of(keys: Iterable[str]) -> list[Path]:
     """The attributes that are asked for, in their order, each once."""
-    return list(dict.fromkeys(parse_path(key.partition("=")[0]) for key in keys))
+    return list(dict.fromkeys(_path(key.partition("=")[0]) for key in keys))
 
 
 def shown(data_set: JsonDataSet, path: Path) -> str:
-    """The value of an attribute as text; of several items those of each."""
+    """The value of an attribute as text on a line; of several items those of each."""
     attribute = data_set.get(_json_tag(path[0]), {})
     values = attribute.get("Value", ())
     if len(path) > 1:
@@ -41,6 +45,13 @@ def shown(data_set: JsonDataSet, path: Path) -> str:
     if attribute.get("vr") == "SQ":
         return f"{len(values)} items" if values else ""
     return "\\".join(_text(value) for value in values)
+
+
+def _path(name: str) -> Path:
+    """Raises `InvalidQuery`."""
+    if not name:
+        raise InvalidQuery("a key is NAME or NAME=VALUE")
+    return parse_path(_TAG_WITH_COMMA.sub(r"\1\2", name))
 
 
 def _innermost(identifier: JsonDataSet, path: Path) -> JsonDataSet:
@@ -72,5 +83,8 @@ def _json_tag(tag: int) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return "=".join(value.get(group, "") for group in _GROUPS).rstrip("=")
-    return "" if value is None else str(value)
+        text = "=".join(value.get(group, "") for group in _GROUPS).rstrip("=")
+    else:
+        text = "" if value is None else str(value)
+    # Lines of a text, and what would steer the terminal.
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -14,7 +14,7 @@ from ingestion.dicom.attribute_names import Path, name_of
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.json_model import JsonDataSet, dumps
 from ingestion.dimse.journal.association_log import record_at_once
-from ingestion.dimse.requestor.query_retrieve import Root, find, proposal_of, with_level
+from ingestion.dimse.requestor.query_retrieve import Match, Root, find, proposal_of, with_level
 from ingestion.dimse.requestor.requesting import associate
 from ingestion.errors import InvalidQuery
 from ingestion.management.dimse_destinations import (
@@ -94,9 +94,21 @@ class Command(BaseCommand):
         limit = options["limit"] or NO_LIMIT
         with told_in_words(), _asked(way_of(options), _root(options), identifier, limit) as matches:
             if options["json"]:
-                self._write_json(matches)
+                self._write_json(self._looked_at(matches))
             else:
-                _print_table(matches, paths, limit)
+                _print_table(self._looked_at(matches), paths, limit)
+
+    def _looked_at(self, matches: Iterable[Match]) -> Iterator[JsonDataSet]:
+        """Their data sets; says at the end if the peer did without some of the keys."""
+        are_all_keys_supported = True
+        for match in matches:
+            are_all_keys_supported &= match.are_all_keys_supported
+            yield match.data_set
+        if not are_all_keys_supported:
+            self.stderr.write(
+                "The peer does not support some of the keys (FF01): what they ask for may be"
+                " missing, and more may be found than they match."
+            )
 
     def _write_json(self, matches: Iterable[JsonDataSet]) -> None:
         """An array of PS3.18 F.2, a data set per line as it comes."""
@@ -109,9 +121,7 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _asked(
-    way: Way, root: Root, identifier: JsonDataSet, limit: int
-) -> Iterator[Iterator[JsonDataSet]]:
+def _asked(way: Way, root: Root, identifier: JsonDataSet, limit: int) -> Iterator[Iterator[Match]]:
     with associate(
         way.destination,
         calling_ae_title=way.calling_ae_title,

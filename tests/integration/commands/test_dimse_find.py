@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from ingestion.models import StorageSpace
+from ingestion.models import AssociationRecord, StorageSpace
 from tests.builders import new_uid
 from tests.dicom_peers import finding, listening_peer
 from tests.integration.commands.dimse_commands import register, run, write_files
@@ -101,12 +101,26 @@ def test_attributes_of_sequences_are_asked_for_and_shown(
     assert "RequestAttributesSequence.RequestedProcedureID" in ended.told
 
 
+def test_keys_that_the_peer_does_without_are_told(
+    archive: tuple[str, str], capsys: Capture
+) -> None:
+    words = ("-k", "ScheduledProcedureStepSequence.Modality=MR")
+    ended = run(capsys, "dimse_find", archive[0], *words)
+    assert "3 matches" in ended.told
+    assert "does not support some of the keys (FF01)" in ended.error
+    assert "FF01" not in run(capsys, "dimse_find", archive[0]).error
+    ended = run(capsys, "dimse_find", archive[0], *words, "--json")
+    assert len(json.loads(ended.told)) == 3
+    assert "FF01" in ended.error
+
+
 def test_failure_is_told_in_words(space: StorageSpace, capsys: Capture) -> None:
     handlers = [finding([], last=0xA900)]
     with listening_peer(contexts={STUDY_ROOT: [EXPLICIT]}, handlers=handlers) as port:
         ended = run(capsys, "dimse_find", f"PEER@127.0.0.1:{port}")
     assert ended.status == 1
     assert "C-FIND with status A900 data set does not match SOP Class" in ended.error
+    assert AssociationRecord.objects.get().outcome == "released"
 
 
 def test_peer_without_queries_is_told(space: StorageSpace, capsys: Capture) -> None:
@@ -114,6 +128,7 @@ def test_peer_without_queries_is_told(space: StorageSpace, capsys: Capture) -> N
         ended = run(capsys, "dimse_find", f"PEER@127.0.0.1:{port}")
     assert ended.status == 1
     assert "not the query: SOP Class not supported" in ended.error
+    assert AssociationRecord.objects.get().outcome == "released"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingestion.dicom.json_model import element, person_name
 from ingestion.errors import InvalidQuery
 from ingestion.management.query_keys import identifier_of, paths_of, shown
 
@@ -19,6 +20,26 @@ def test_keys_become_an_identifier() -> None:
         "0020000D": {"vr": "UI", "Value": ["1.2", "1.3"]},
         "00100020": {"vr": "LO"},
     }
+
+
+def test_tags_are_read_as_dcmtk_writes_them() -> None:
+    keys = ["(0010,0010)=DOE*", "0040,0275.0040,1001=RP"]
+    assert identifier_of(keys) == identifier_of(
+        ["PatientName=DOE*", "RequestAttributesSequence.RequestedProcedureID=RP"]
+    )
+    assert paths_of(keys) == [(0x00100010,), (0x00400275, 0x00401001)]
+
+
+@pytest.mark.parametrize("key", ["", "=DOE"])
+def test_key_without_a_name_is_told(key: str) -> None:
+    with pytest.raises(InvalidQuery, match="a key is NAME or NAME=VALUE"):
+        identifier_of([key])
+
+
+def test_values_cannot_steer_a_terminal() -> None:
+    data_set = {"00100010": person_name("DOE\x1b[2J^JANE"), "00104000": element("LT", "a\r\nb")}
+    assert shown(data_set, (0x00100010,)) == "DOE [2J^JANE"
+    assert shown(data_set, (0x00104000,)) == "a  b"
 
 
 def test_later_key_replaces_an_earlier_one() -> None:

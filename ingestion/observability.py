@@ -44,6 +44,7 @@ def configure_logging(log_format: str, log_level: str) -> None:
                     "foreign_pre_chain": shared,
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        escape_control_characters,
                         structlog.processors.format_exc_info,
                         renderer,
                     ],
@@ -64,6 +65,18 @@ def configure_logging(log_format: str, log_level: str) -> None:
             },
         }
     )
+
+
+def escape_control_characters(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Let no value steer the terminal that shows it: peers write their AE titles themselves."""
+    return {
+        key: "".join(one if one.isprintable() else ascii(one)[1:-1] for one in value)
+        if isinstance(value, str) and key != "event"
+        else value
+        for key, value in event.items()
+    }
 
 
 class RequestLogMiddleware:

@@ -55,7 +55,11 @@ class Channel:
         self.notifications = notifications
         self._reader = reader
         self._messages = MessageReader(_fragments(reader, pdu_bytes_max), contexts)
-        self._writer = MessageWriter(connection, pdu_bytes_max=peer_pdu_bytes_max)
+        self._writer = MessageWriter(
+            connection,
+            pdu_bytes_max=peer_pdu_bytes_max,
+            patience_seconds=patience.between_messages_seconds,
+        )
         self._patience = patience
 
     def receive_request(self) -> tuple[Request, int]:

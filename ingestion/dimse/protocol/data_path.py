@@ -201,10 +201,40 @@ class PduReader:
         _set_receive_timeout(self._connection, remaining)
 
 
+class Outflow:
+    """Sends much on a connection, to a peer that must take it.
+
+    Raises `PeerVanished`, and `PeerSilent` when the peer takes nothing within the timeout, or has
+    kept us waiting for `patience_seconds` longer than `SLOWEST_BYTES_PER_SECOND` would.
+    """
+
+    def __init__(self, connection: socket.socket, *, patience_seconds: float = math.inf) -> None:
+        self._connection = connection
+        self._patience_seconds = patience_seconds
+        self._late_seconds = 0.0
+
+    def send(self, encoded: bytes | memoryview) -> None:
+        """Send all of it."""
+        rest = memoryview(encoded)
+        while rest:
+            started = time.monotonic()
+            sent = _send_some(self._connection, rest)
+            waited = time.monotonic() - started
+            granted = sent / SLOWEST_BYTES_PER_SECOND
+            self._late_seconds = max(0.0, self._late_seconds + waited - granted)
+            if self._late_seconds > self._patience_seconds:
+                raise PeerSilent("the peer takes too slowly what it is sent")
+            rest = rest[sent:]
+
+
 def send(connection: socket.socket, encoded: bytes | memoryview) -> None:
     """Send all of it. Raises `PeerSilent` when the peer does not take it, `PeerVanished`."""
+    Outflow(connection).send(encoded)
+
+
+def _send_some(connection: socket.socket, encoded: memoryview) -> int:
     try:
-        connection.sendall(encoded)
+        return connection.send(encoded)
     except _TIMED_OUT:
         raise PeerSilent("the peer took no answer within the timeout") from None
     except OSError:

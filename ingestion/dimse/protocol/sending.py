@@ -5,11 +5,12 @@ read straight into the rooms and leave together with the command set: of a small
 is one read and one write. Source: PS3.8 9.3.5 (P-DATA-TF), Annex D.1, Annex E; PS3.7 6.3.1.
 """
 
+import math
 import socket
 import struct
 from collections.abc import Iterable, Iterator
 
-from ingestion.dimse.protocol.data_path import send
+from ingestion.dimse.protocol.data_path import Outflow
 from ingestion.dimse.protocol.outgoing_data_sets import FileDataSet, Pieces
 from ingestion.dimse.protocol.upper_layer import (
     PDU_HEADER_BYTES,
@@ -39,10 +40,13 @@ class MessageWriter:
     """Sends messages on one association, one at a time.
 
     `pdu_bytes_max` is the peer's Maximum Length Received; 0 means that it has none (PS3.8 D.1).
+    Of `patience_seconds` see `Outflow`.
     """
 
-    def __init__(self, connection: socket.socket, *, pdu_bytes_max: int) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: socket.socket, *, pdu_bytes_max: int, patience_seconds: float = math.inf
+    ) -> None:
+        self._outflow = Outflow(connection, patience_seconds=patience_seconds)
         self._pdu_bytes_max = min(pdu_bytes_max or PDU_BYTES_MAX, PDU_BYTES_MAX)
         self._buffer: _PduBuffer | None = None  # none for who never sends a data set
         self.bytes_sent = 0  # of data sets
@@ -62,7 +66,7 @@ class MessageWriter:
             command_set, context_id=context_id, pdu_bytes_max=self._pdu_bytes_max
         )
         if data_set == ():
-            send(self._connection, command)
+            self._outflow.send(command)
         else:
             self._send_with_data(command, context_id, data_set=data_set)
 
@@ -73,10 +77,10 @@ class MessageWriter:
             for filled, control in _fillings(buffer, data_set):
                 ahead = command if not has_begun else b""
                 if len(ahead) > _COMMAND_ROOM_BYTES:
-                    send(self._connection, ahead)
+                    self._outflow.send(ahead)
                     ahead = b""
                 has_begun = True
-                send(self._connection, buffer.encoded(filled, control, ahead=ahead))
+                self._outflow.send(buffer.encoded(filled, control, ahead=ahead))
                 self.bytes_sent += filled
         except AssociationEnded:
             raise

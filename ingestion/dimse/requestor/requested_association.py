@@ -98,7 +98,11 @@ class RequestedAssociation:
         self._reader = reader
         self._limits = limits
         self._timeout_seconds = response_timeout_seconds
-        self._writer = MessageWriter(connection, pdu_bytes_max=acceptance.pdu_bytes_max)
+        self._writer = MessageWriter(
+            connection,
+            pdu_bytes_max=acceptance.pdu_bytes_max,
+            patience_seconds=response_timeout_seconds,
+        )
         self._incoming = self._fragments()
         self._messages = MessageReader(self._incoming, acceptance.contexts)
         self._message_id = 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.dimse.protocol.data_path import PduReader, prepare_connection, send
+from ingestion.dimse.protocol.data_path import Outflow, PduReader, prepare_connection, send
 from ingestion.dimse.protocol.upper_layer import (
     Abort,
     PeerSilent,
@@ -191,3 +191,23 @@ def test_answer_to_a_closed_connection_is_a_vanished_peer(pair: Pair) -> None:
     theirs.close()
     with pytest.raises(PeerVanished):
         send(ours, b"x")
+
+
+def test_peer_that_takes_answers_by_the_spoonful_is_silent(pair: Pair) -> None:
+    ours, theirs = pair
+    stop = threading.Event()
+
+    def sip() -> None:
+        while not stop.wait(0.05):
+            theirs.recv(20)
+
+    def send_much(outflow: Outflow) -> None:
+        for _ in range(100_000):
+            outflow.send(bytes(20))
+
+    sipping = threading.Thread(target=sip)
+    sipping.start()
+    with pytest.raises(PeerSilent, match="slowly"):
+        send_much(Outflow(ours, patience_seconds=0.3))
+    stop.set()
+    sipping.join()

@@ -1,6 +1,7 @@
 """The form of a subscription. Secrets go in and are never shown again."""
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -48,6 +49,9 @@ class SubscriptionForm(_SubscriptionModelForm):
     class Meta:
         model = Subscription
         exclude = ("auth_secret", "headers")  # the rest is meant to be edited
+        labels = MappingProxyType(
+            {"calling_ae_titles": "Calling AE titles", "sop_classes": "SOP Classes"}
+        )
 
     def clean_new_headers(self) -> dict[str, str] | None:
         """The headers given; None when the field is empty."""

@@ -31,7 +31,7 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
     list_filter = ("kind", "is_enabled")
     search_fields = ("name", "url")
     filter_horizontal = ("spaces",)
-    readonly_fields = ("health", "disabled_reason", "deliveries_link", "created_at")
+    readonly_fields = ("health_text", "disabled_reason", "deliveries_link", "created_at")
     actions = ("probe", "replace_secret", "redrive_dead", "cancel_pending", "replay_last_day")
     fieldsets = (
         (None, {"fields": (("name", "kind"), "is_enabled")}),
@@ -43,7 +43,8 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
                     "all_spaces",
                     "spaces",
                     "provider_pattern",
-                    ("modalities", "calling_ae_titles", "sop_classes"),
+                    ("modalities", "calling_ae_titles"),
+                    "sop_classes",
                 )
             },
         ),
@@ -60,9 +61,17 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
                 )
             },
         ),
-        ("How long", {"fields": (("timeout_seconds", "attempts_max", "age_max_hours"),)}),
-        ("State", {"fields": ("health", "disabled_reason", "deliveries_link", "created_at")}),
+        ("How long", {"fields": ("timeout_seconds", ("attempts_max", "age_max_hours"))}),
     )
+    state = (
+        "State",
+        {"fields": ("health_text", "disabled_reason", "deliveries_link", "created_at")},
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
+        """Whoever is not subscribed yet has no state."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj is None else (*fieldsets, self.state)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Subscription]":
         """Without the secrets."""
@@ -139,6 +148,11 @@ class SubscriptionAdmin(ModelAdmin[Subscription]):
             failures = subscription.consecutive_failures
             return "works", "works" if not failures else f"{failures} failures in a row"
         return "left alone", f"left alone until {subscription.opened_until:%Y-%m-%d %H:%M:%S} UTC"
+
+    @display(description="Health")
+    def health_text(self, subscription: Subscription) -> str:
+        """The same in words alone."""
+        return self.health(subscription)[1]
 
     @display(description="Deliveries")
     def deliveries_link(self, subscription: Subscription) -> SafeString:

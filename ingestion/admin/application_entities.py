@@ -92,8 +92,10 @@ class RemoteApplicationEntityAdmin(ApplicationEntityAdmin[RemoteApplicationEntit
             "We call it",
             {
                 "fields": (
-                    ("host", "port", "uses_tls"),
-                    ("connect_timeout_seconds", "response_timeout_seconds", "associations_max"),
+                    "host",
+                    ("port", "uses_tls"),
+                    ("connect_timeout_seconds", "response_timeout_seconds"),
+                    "associations_max",
                     "commitment_reports",
                 )
             },

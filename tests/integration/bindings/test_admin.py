@@ -86,6 +86,15 @@ def test_new_webhook_shows_its_signing_secret_once(browser: Client) -> None:
         assert "whsec_" not in page
 
 
+def test_state_is_shown_in_words_once_there_is_one(browser: Client, owing: Subscription) -> None:
+    page = browser.get(url("subscription", "add")).content.decode()
+    assert "Disabled reason" not in page
+    assert "DatabaseDefault" not in page
+    page = browser.get(url("subscription", "change", owing.pk)).content.decode()
+    assert "1 failures in a row" in page or "works" in page
+    assert "(&#x27;works&#x27;" not in page
+
+
 def test_saving_without_secrets_keeps_them(browser: Client, owing: Subscription) -> None:
     before = Subscription.objects.get()
     changed = {**FORM, "name": "renamed", "new_auth_secret": "", "new_headers": ""}

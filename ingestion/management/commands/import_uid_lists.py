@@ -53,7 +53,7 @@ class Command(BaseCommand):
         entity = _entity(options["ae_title"], is_remote=options["remote"])
         files = {option: options[option] for option in LISTS if options[option]}
         if options["export"]:
-            _export(entity, options["export"])
+            self._export(entity, options["export"])
         elif files:
             self._import(entity, files, is_dry_run=options["dry_run"])
         else:
@@ -71,6 +71,16 @@ class Command(BaseCommand):
         changed = sum(len(change.added) + len(change.removed) for change in changes)
         done = "would change" if is_dry_run else "changed"
         self.stdout.write(f"{entity.ae_title}: {changed} {done}")
+
+    def _export(self, entity: ApplicationEntity, folder: Path) -> None:
+        for column, _, file_name in LISTS.values():
+            text = uid_list_text(getattr(entity, column))
+            file = folder / file_name
+            try:
+                file.write_text(f"{text}\n" if text else "# everything supported\n")
+            except OSError as error:
+                raise CommandError(str(error)) from error
+            self.stdout.write(f"{file} written")
 
     def _tell(self, changes: list[UidListChange]) -> None:
         table = Table("", "List", "UID", "Name")
@@ -102,12 +112,6 @@ def _read(path: Path, kind: UidKind) -> list[str]:
         return read_uid_list(path.read_text(), kind)
     except (OSError, UnicodeDecodeError, InvalidDocument) as error:
         raise CommandError(f"{path}: {error}") from error
-
-
-def _export(entity: ApplicationEntity, folder: Path) -> None:
-    for column, _, file_name in LISTS.values():
-        text = uid_list_text(getattr(entity, column))
-        (folder / file_name).write_text(f"{text}\n" if text else "# everything supported\n")
 
 
 def _name(uid: str) -> str:

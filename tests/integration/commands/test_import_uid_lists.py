@@ -110,7 +110,12 @@ def test_export_can_be_imported_again(
     run("INGEST", "--sop-classes", classes)
     folder = tmp_path / "exported"
     folder.mkdir()
-    run("INGEST", "--export", folder)
+    assert f"{folder}/IMAGE_CUIDS written" in run("INGEST", "--export", folder)
     assert (folder / "IMAGE_CUIDS").read_text() == f"CTImageStorage:{CT}\n{SECRET}\n"
     assert (folder / "IMAGE_TSUIDS").read_text() == "# everything supported\n"
     assert run("INGEST", "--sop-classes", folder / "IMAGE_CUIDS") == "INGEST: 0 changed\n"
+
+
+def test_folder_that_is_none_is_told(entity: LocalApplicationEntity, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file or directory"):
+        run("INGEST", "--export", tmp_path / "nowhere")

@@ -79,10 +79,15 @@ class Channel:
                 raise ProtocolViolation(Abort.BY_SERVICE_USER, "a response that answers no request")
 
     def receive_next(self) -> Request | Response:
-        """Wait for the next message while a request is being answered; its data set is let pass."""
+        """Wait for the next message while a request is being answered; its data set is let pass.
+
+        All of it must come in time, however it trickles: what answers may hold a query open.
+        """
+        self._reader.limit_time(self._patience.within_message_seconds)
         command, context_id = self._messages.read_command()
         if command.has_data_set:
             self.receive_data_set(context_id, lambda _view: None)
+        self._reader.limit_silence(self._patience.within_message_seconds)
         return command
 
     def receive_data_set(self, context_id: int, write: Callable[[memoryview], None]) -> None:
@@ -143,8 +148,8 @@ class RequestLink:
             self.send(message_of(message_id))
 
     def is_cancelled(self) -> bool:
-        """Whether the request was cancelled, as far as that can be read already."""
-        while not self._is_cancelled and self._channel.has_input():
+        """Whether the request was cancelled; takes one message at most, lest it never ends."""
+        if not self._is_cancelled and self._channel.has_input():
             command = self._channel.receive_next()
             if isinstance(command, Request):
                 self._take_cancel(command)

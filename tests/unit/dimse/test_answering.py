@@ -153,6 +153,30 @@ def test_cancel_of_another_message_is_let_pass(connect_fast: Connect) -> None:
     assert heard == [False]
 
 
+def test_cancel_that_trickles_ends_the_association_in_time(
+    connect_fast: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answers(_request: Request, _data_set: bytes, link: Link) -> Iterator[Message]:
+        eventually(link.is_cancelled)
+        yield from ()
+
+    service = ScriptedService(answers)
+    peer = connect_fast(begin=service.begin, dimse_timeout_seconds=0.2)
+    peer.associate(CONTEXTS)
+    peer.send(message(3, FIND, b"query"))
+
+    def trickle() -> bool:
+        try:
+            peer.send(p_data(pdv(3, b"", command=True, last=False)))  # ten within the timeout
+        except OSError:
+            return True
+        return service.is_over.is_set()
+
+    eventually(trickle, every_seconds=0.02)
+    peer.connection.close()
+    assert eventually(lambda: ended(caplog))["outcome"] == "peer silent"
+
+
 ENDS = {
     "abort": (abort(), "aborted by peer"),
     "release": (release_rq(), "released"),

@@ -122,9 +122,22 @@ class AssociationLog:
 
 def record_at_once(ending: AssociationEnding) -> None:
     """Write the record here and now, for processes that have few; a failure is logged."""
+    _record(ending, _write_here)
+
+
+def record_in_turn(ending: AssociationEnding) -> None:
+    """The same for threads that have no connection of their own."""
+    _record(ending, write_in_turn)
+
+
+def _write_here(records: Sequence[AssociationRecord]) -> None:
+    with database_answers():
+        add_association_records(records)
+
+
+def _record(ending: AssociationEnding, write: WriteRecords) -> None:
     try:
-        with database_answers():
-            add_association_records([_record_of(Recorded(ending))])
+        write([_record_of(Recorded(ending))])
     except IngestionError as error:
         log.error("associations were not recorded", associations=1, code=error.code)
 

@@ -13,6 +13,7 @@ from functools import cache
 from django.conf import settings
 
 from ingestion.dimse.journal.association_end import RecordEnding, keep_no_record
+from ingestion.dimse.journal.association_log import record_in_turn
 from ingestion.dimse.protocol.association_proposal import Proposal
 from ingestion.dimse.protocol.upper_layer import NotAssociated
 from ingestion.dimse.requestor.requested_association import RequestedAssociation
@@ -208,9 +209,10 @@ class AssociationPool:
 
 @cache
 def process_pool() -> AssociationPool:
-    """The pool of this process, with the limits of the settings."""
+    """The pool of this process, with the limits of the settings; the log is told of each."""
     limits = settings.LIMITS
     return AssociationPool(
         associations_max=limits.sub_associations_max,
         per_destination_max=limits.sub_associations_per_destination_max,
+        record=record_in_turn,
     )

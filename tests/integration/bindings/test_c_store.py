@@ -11,9 +11,11 @@ from bindings.binding_kinds import BINDINGS
 from bindings.commitments import RESULT_AWAITED
 from bindings.fan_out import fan_out_events
 from bindings.models import Attempt, BindingKind, Delivery, OutcomeClass, Subscription
+from ingestion.dimse.database_use import close_idle_connections
 from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.domain.commitment_information import EventInformation, Failure, Reference
 from ingestion.models import (
+    AssociationRecord,
     CommitmentRequest,
     Instance,
     LocalApplicationEntity,
@@ -88,6 +90,7 @@ def attempt_again() -> None:
     make_due()
     attempt_due_deliveries()
     process_pool().close()
+    close_idle_connections()
 
 
 def data_set_of(content: bytes) -> bytes:
@@ -106,6 +109,9 @@ def test_instances_go_over_one_association_byte_for_byte(space: StorageSpace) ->
     assert (archive.asked[0].called, archive.asked[0].calling) == ("ARCHIVE", "OURS")
     assert [message.data_set for message in archive.messages] == list(map(data_set_of, contents))
     assert set(states().values()) == {"delivered"}
+    record = AssociationRecord.objects.get()
+    assert (record.calling_ae_title, record.called_ae_title) == ("OURS", "ARCHIVE")
+    assert (record.operations, record.instances_sent) == ({"C-STORE": 2}, 2)
     assert set(Attempt.objects.values_list("peer_status", flat=True)) == {"0000"}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import zstandard
 from django.db import transaction
-from django.db.models import Case, CharField, F, QuerySet, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, QuerySet, Value, When
 
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.document_matching import named_creators
@@ -23,6 +23,8 @@ from ingestion.dicom.private_blocks import in_named_blocks
 from ingestion.dicom.time_zones import in_zone
 from ingestion.errors import LimitExceeded
 from ingestion.use_cases.find_query import FindQuery
+from ingestion.use_cases.search_attributes import MODELS, PATHS, entity_level
+from ingestion.use_cases.search_conditions import condition, held
 from ingestion.use_cases.search_documents import CHUNK, HeaderFilter, Row
 from ingestion.use_cases.search_manifest import matching_rows, total_order
 
@@ -89,10 +91,24 @@ def _by_headers(asked: FindQuery) -> Generator[FoundEntity | None]:
 
 def _rows(asked: FindQuery) -> "QuerySet[Any]":
     rows: QuerySet[Any] = matching_rows(asked.query)
+    if asked.below:
+        rows = rows.filter(_has_below(asked))
     if asked.level is Level.PATIENT:
         rows = rows.annotate(nameless=_NAME_WITHOUT_ID)
         return rows.order_by(*_PATIENT, "-study_date", "-id")
     return rows.order_by(*total_order(asked.query))
+
+
+def _has_below(asked: FindQuery) -> Exists:
+    """That one entity below a row, with those above it, has all that is asked of them."""
+    levels = [entity_level(attribute.level) for attribute, _ in asked.below]
+    lowest = max(levels, key=lambda level: len(PATHS[level]))
+    paths = PATHS[lowest]
+    wanted = held(lowest, asked.query.scope)
+    for attribute, match in asked.below:
+        wanted &= condition(attribute, match, prefix=paths[entity_level(attribute.level)])
+    of_row = {f"{paths[asked.query.level]}pk": OuterRef("pk")}
+    return Exists(MODELS[lowest]._default_manager.filter(wanted, **of_row))
 
 
 def _paths(asked: FindQuery) -> list[Any]:

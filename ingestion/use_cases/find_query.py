@@ -5,18 +5,18 @@ queries), C.6 (information models).
 """
 
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, Flag, auto
 from typing import Any
 
 from ingestion.dicom.attribute_names import Path, is_known, is_private, name_of, vr_of
-from ingestion.dicom.attributes import Level
+from ingestion.dicom.attributes import IndexedAttribute, Level
 from ingestion.dicom.date_times import parse_offset
 from ingestion.dicom.document_matching import DocumentKey, key_of_path, with_combined_times
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.match_keys import LITERAL, NEVER_MATCHED, MatchingOption
-from ingestion.dicom.matching import SingleValue, TimeRange, Universal
+from ingestion.dicom.matching import Match, SingleValue, TimeRange, Universal
 from ingestion.dicom.time_zones import TIMED_VRS, range_in_any_zone
 from ingestion.errors import InvalidKey, InvalidQuery
 from ingestion.use_cases.find_returned import (
@@ -40,6 +40,7 @@ KEYS_MAX = 1000
 _LEVEL = 0x00080052
 _CHARACTER_SET = "00080005"
 _TIMEZONE_OFFSET = "00080201"
+_FIRST_TAGS_MATCHED = frozenset(path[0] for path in MATCHED)
 _BINARY_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW"))
 
 
@@ -73,13 +74,15 @@ _MATCHING_OPTIONS = {
 class FindQuery:
     """One C-FIND, understood.
 
-    `query` is the question to the manifest, of studies for the level of patients. Dates and times
-    are matched and returned `offset_minutes` from UTC where that is not None. Keys that are
-    not supported were left out.
+    `query` is the question to the manifest, of studies for the level of patients. Of the entities
+    below a match one, with those above it, fulfils all of `below`. Dates and times are matched
+    and returned `offset_minutes` from UTC where that is not None. Keys that are not supported
+    were left out.
     """
 
     level: Level
     query: Query
+    below: tuple[tuple[IndexedAttribute, Match], ...]
     returned: Returned
     has_unsupported_keys: bool
     character_set: str
@@ -100,12 +103,8 @@ def understand(
     offset = _offset(identifier, options)
     asked, has_unsupported = _supported(identifier, level)
     matching = _matching_option(options)
-    keys = []
-    for path, attribute in _leaves(asked):
-        key = _key(path, attribute, matching)
-        has_unsupported |= key is None
-        if key is not None and not isinstance(key.match, Universal):
-            keys.append(key)
+    keys, has_unmatched = _keys(asked, matching)
+    below = _keys_below(identifier, asked, options)
     if FindOption.RELATIONAL not in options:
         _require_unique_keys(keys, levels[:-1])
     keys = _with_times(keys, options)
@@ -115,8 +114,9 @@ def understand(
     return FindQuery(
         level=level,
         query=query if offset is None else _adjusted(query, keys),
+        below=_in_columns(key for key in below if offset is None or key.vr not in TIMED_VRS),
         returned=returned(asked, levels, scope=scope, is_adjusted=offset is not None),
-        has_unsupported_keys=has_unsupported,
+        has_unsupported_keys=has_unsupported or has_unmatched,
         character_set="\\".join(_texts(identifier.get(_CHARACTER_SET))),
         offset_minutes=offset,
     )
@@ -144,6 +144,29 @@ def _supported(identifier: JsonDataSet, level: Level) -> tuple[JsonDataSet, bool
     }
     supported = {tag: attribute for tag, attribute in asked.items() if exists(int(tag, 16), level)}
     return supported, len(supported) < len(asked)
+
+
+def _keys(asked: JsonDataSet, options: MatchingOption) -> tuple[list[DocumentKey], bool]:
+    """The keys that do not match everything, and whether there are some that nothing can match."""
+    keys = [_key(path, attribute, options) for path, attribute in _leaves(asked)]
+    restricting = [key for key in keys if key is not None and not isinstance(key.match, Universal)]
+    return restricting, None in keys
+
+
+def _keys_below(
+    identifier: JsonDataSet, asked: JsonDataSet, options: FindOption
+) -> list[DocumentKey]:
+    """The keys of levels below, as far as columns match them.
+
+    Departs from PS3.4 C.4.1.2.1, as clients send them without having negotiated relational
+    queries: who looks for studies by Modality means those that have some such series.
+    """
+    others = {tag: attribute for tag, attribute in identifier.items() if tag not in asked}
+    in_columns = {
+        tag: attribute for tag, attribute in others.items() if int(tag, 16) in _FIRST_TAGS_MATCHED
+    }
+    keys, _ = _keys(in_columns, _matching_option(options))
+    return [key for key in _with_times(keys, options) if is_in_columns(key)]
 
 
 def _leaves(data_set: JsonDataSet, above: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -228,13 +251,17 @@ def _query(
     return Query(
         level=searched_level(level),
         scope=scope,
-        matches=tuple((MATCHED[key.path], key.match) for key in keys if is_in_columns(key)),
+        matches=_in_columns(key for key in keys if is_in_columns(key)),
         document_keys=header_keys(keys),
         header_limits=header_limits,
         include=Include(),
         shown=(),
         limit=0,
     )
+
+
+def _in_columns(keys: Iterable[DocumentKey]) -> tuple[tuple[IndexedAttribute, Match], ...]:
+    return tuple((MATCHED[key.path], key.match) for key in keys)
 
 
 def _adjusted(query: Query, keys: list[DocumentKey]) -> Query:

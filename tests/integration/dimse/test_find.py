@@ -217,11 +217,50 @@ def test_relational_queries_need_no_keys_above(relational: ScriptedPeer) -> None
     assert sorted(values(answer.matches, "StudyInstanceUID")) == [A, C]
 
 
-def test_keys_of_lower_levels_are_not_supported_and_said_so(peer: ScriptedPeer) -> None:
-    answer = find(peer, query("STUDY", PatientID="P2", Modality="MR", StudyInstanceUID=""))
+@pytest.mark.parametrize(
+    ("level", "keys", "found"),
+    [
+        ("STUDY", {"Modality": "MR"}, [A]),
+        ("STUDY", {"Modality": "CT\\MR", "PatientID": "P1"}, [A, B]),
+        ("STUDY", {"Modality": "MR", "PatientID": "P2"}, []),
+        ("STUDY", {"SeriesInstanceUID": f"{B}.1"}, [B]),
+        ("STUDY", {"SOPInstanceUID": [f"{A}.1.2", f"{C}.1.1"]}, [A, C]),
+        ("STUDY", {"Modality": "CT", "InstanceNumber": "2"}, [A]),
+        ("STUDY", {"Modality": "MR", "InstanceNumber": "2"}, []),
+        ("SERIES", {"StudyInstanceUID": A, "InstanceNumber": "2"}, [f"{A}.1"]),
+        ("PATIENT", {"StudyDate": "20260201"}, ["P1"]),
+        ("PATIENT", {"StudyDate": "20260201", "Modality": "MR"}, []),
+        ("PATIENT", {"ModalitiesInStudy": "MR"}, ["P1"]),
+    ],
+)
+def test_keys_of_lower_levels_match_what_one_entity_below_has(
+    relational: ScriptedPeer, level: str, keys: dict[str, Any], found: list[str]
+) -> None:
+    unique = UNIQUE[level][0]
+    answer = find(relational, query(level, **({unique: ""} | keys)), model=PATIENT_ROOT)
+    assert (answer.status, sorted(values(answer.matches, unique))) == (SUCCESS, found)
+
+
+def test_keys_of_lower_levels_are_not_returned_and_that_is_said(peer: ScriptedPeer) -> None:
+    answer = find(peer, query("STUDY", Modality="MR", SeriesNumber="", StudyInstanceUID=""))
     assert (answer.status, answer.pending) == (SUCCESS, {PENDING_WITHOUT_SOME_KEYS})
     (found,) = answer.matches
+    assert found.StudyInstanceUID == A
     assert "Modality" not in found
+
+
+def test_keys_of_lower_levels_that_only_headers_hold_are_ignored(peer: ScriptedPeer) -> None:
+    answer = find(peer, query("STUDY", PatientID="P2", StationName="X", StudyInstanceUID=""))
+    assert (answer.status, answer.pending) == (SUCCESS, {PENDING_WITHOUT_SOME_KEYS})
+    assert values(answer.matches, "StudyInstanceUID") == [C]
+
+
+def test_what_is_deleted_below_matches_no_more(
+    held: StorageSpace, relational: ScriptedPeer
+) -> None:
+    delete_entities(Address(Scope((held.pk,)), A, f"{A}.2"), principal="tests")
+    answer = find(relational, query("STUDY", Modality="MR", StudyInstanceUID=""))
+    assert (answer.status, answer.matches) == (SUCCESS, [])
 
 
 @pytest.mark.parametrize(

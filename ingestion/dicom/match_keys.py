@@ -30,8 +30,9 @@ from ingestion.dicom.matching import (
 from ingestion.dicom.person_names import normalized
 from ingestion.errors import InvalidQuery
 
-KEY_CHARACTERS_MAX = 8192  # a list of a hundred UIDs
+KEY_CHARACTERS_MAX = 8192
 VALUES_MAX = 1000
+UID_LIST_CHARACTERS_MAX = 65 * VALUES_MAX  # 64 of each and a delimiter
 FUZZY_WORDS_MAX = 50
 EMPTY_VALUE = '""'
 
@@ -71,8 +72,9 @@ class KeyAttribute(Protocol):
 def parse_key(attribute: KeyAttribute, text: str, *, options: MatchingOption = LITERAL) -> Match:
     """Return what the key `text` asks of `attribute`. Raises InvalidQuery."""
     text = text.strip(" \0")
-    if len(text) > KEY_CHARACTERS_MAX:
-        raise InvalidQuery(f"{attribute.keyword} is longer than {KEY_CHARACTERS_MAX} characters")
+    characters_max = UID_LIST_CHARACTERS_MAX if attribute.vr == "UI" else KEY_CHARACTERS_MAX
+    if len(text) > characters_max:
+        raise InvalidQuery(f"{attribute.keyword} is longer than {characters_max} characters")
     if "\0" in text:
         raise InvalidQuery(f"{attribute.keyword} has a character that no value can have")
     # Departs from PS3.4 C.2.2.2.4: * alone is universal for every VR, as clients send it so.

@@ -60,6 +60,8 @@ MEANINGS: list[tuple[str, str, Match]] = [
     ("TimezoneOffsetFromUTC", "+0100", Universal()),
 ]
 
+LONG_UIDS = tuple(f"1.2.{10**54 + number}.{10**4}" for number in range(1001))
+
 NONSENSE = [
     ("StudyDate", "20201399"),
     ("StudyDate", "20200230"),
@@ -82,6 +84,7 @@ NONSENSE = [
     ("PatientID", "a*\\b"),
     ("PatientID", "a\0b"),
     ("PatientID", "x" * 8193),
+    ("StudyInstanceUID", "\\".join(LONG_UIDS)),
 ]
 
 JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"  # PS3.5 H.3.1
@@ -120,6 +123,12 @@ MATCHING = [
 @pytest.mark.parametrize(("keyword", "text", "meaning"), MEANINGS)
 def test_a_key_means(keyword: str, text: str, meaning: Match) -> None:
     assert parse_key(BY_KEYWORD[keyword], text) == meaning
+
+
+def test_a_list_may_have_a_thousand_uids_of_full_length() -> None:
+    uids = LONG_UIDS[:1000]
+    assert {len(uid) for uid in uids} == {64}
+    assert parse_key(BY_KEYWORD["StudyInstanceUID"], "\\".join(uids)) == UIDList(uids)
 
 
 @pytest.mark.parametrize(("keyword", "text"), NONSENSE)

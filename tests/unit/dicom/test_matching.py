@@ -60,7 +60,7 @@ MEANINGS: list[tuple[str, str, Match]] = [
     ("TimezoneOffsetFromUTC", "+0100", Universal()),
 ]
 
-LONG_UIDS = tuple(f"1.2.{10**54 + number}.{10**4}" for number in range(1001))
+LONG_UIDS = tuple(f"1.2.{10**53 + number}.{10**4}" for number in range(1001))
 
 NONSENSE = [
     ("StudyDate", "20201399"),

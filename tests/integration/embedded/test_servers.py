@@ -72,6 +72,17 @@ def test_postgres_orders_by_code_point_and_folds_case_beyond_ascii(folder: Path)
         )
 
 
+def test_postgres_logs_no_values(folder: Path) -> None:
+    with stopping(start_postgres(folder, durable=False)) as server:
+        ask(server.url, "CREATE TABLE patients (name text UNIQUE)")
+        ask(server.url, "INSERT INTO patients VALUES ('Roe^Jane')")
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            ask(server.url, "INSERT INTO patients VALUES ('Roe^Jane')")
+    logged = (folder / "log").read_text()
+    assert "duplicate key" in logged
+    assert "Roe" not in logged
+
+
 def test_postgres_wants_its_password(folder: Path) -> None:
     with stopping(start_postgres(folder, durable=False)) as server:
         assert stat.S_IMODE((folder / "password").stat().st_mode) == 0o600

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from ingestion.dimse.database_use import close_idle_connections
 from ingestion.models import Receipt
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from tests.builders import build_ct, part10_bytes
@@ -31,6 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], command: str, *words: Any) -> Ended:
         status = int(end.code or 0)
     except CommandError as end:
         status, error = end.returncode, str(end)
+    close_idle_connections()  # as the end of a process does
     printed = capsys.readouterr()
     return Ended(status, printed.out, error + printed.err)
 

@@ -45,18 +45,20 @@ IN_FLIGHT = """
     WHERE subscription_id = %s AND claim_id IS NOT NULL
         AND claimed_until > statement_timestamp()
 """
+# Materialized: in a join PostgreSQL may read a mere subquery again and again, and it finds
+# others each time, since those of the last time are locked.
 CLAIM = """
-    UPDATE bindings_delivery AS d
-    SET claim_id = %(claim)s,
-        claimed_until = statement_timestamp() + make_interval(secs => %(lease)s)
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT id FROM bindings_delivery
         WHERE subscription_id = %(subscription)s AND state = 'pending'
             AND next_attempt_at <= statement_timestamp()
             AND (claimed_until IS NULL OR claimed_until <= statement_timestamp())
         ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    ) AS due
-    WHERE d.id = due.id
+    )
+    UPDATE bindings_delivery AS d
+    SET claim_id = %(claim)s,
+        claimed_until = statement_timestamp() + make_interval(secs => %(lease)s)
+    FROM due WHERE d.id = due.id
     RETURNING d.id, d.uuid, d.event_id, d.attempts, d.owed_since
 """
 RENEW = """

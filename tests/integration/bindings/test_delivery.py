@@ -237,9 +237,22 @@ def test_claimed_deliveries_are_not_claimed_twice_until_the_claim_lapses(
     assert Delivery.objects.filter(state="delivered").count() == 3
 
 
-def test_batch_has_a_limit(receiver: HttpReceiver, settings: Settings) -> None:
+@pytest.mark.parametrize("joins_left_out", [(), ("hashjoin", "mergejoin", "material")])
+def test_batch_has_a_limit_however_it_is_claimed(
+    receiver: HttpReceiver, settings: Settings, joins_left_out: tuple[str, ...]
+) -> None:
+    """A nested loop over a table that is believed to be tiny must not claim again and again."""
     settings.LIMITS = settings.LIMITS.model_copy(update={"delivery_batch_max": 4})
-    owe(receiver.url, events=10)
+    owe(receiver.url)
+    attempt_due_deliveries()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE bindings_delivery")
+        for join in joins_left_out:
+            cursor.execute(f"SET LOCAL enable_{join} = off")
+    space = the_delivery().event.storage_space
+    for _ in range(10):
+        make_event(space)
+    fan_out_events()
     assert [attempt_due_deliveries() for _ in range(4)] == [4, 4, 2, 0]
 
 

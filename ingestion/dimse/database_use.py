@@ -7,7 +7,7 @@ and cursors of the server work as everywhere else.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -16,6 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ingestion.database import database_answers
 from ingestion.errors import Unavailable
+
+_LOOK_SECONDS = 0.25
 
 
 class DatabaseTurns:
@@ -32,15 +34,16 @@ class DatabaseTurns:
         self._mine = threading.local()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, check: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Let this thread use the database inside; a turn inside a turn is the same one.
 
+        While it waits for one `check` is called a few times a second; what it raises is passed on.
         Raises `Unavailable` when no turn comes in time, and for what the database refuses.
         """
         if getattr(self._mine, "has_turn", False):
             yield
             return
-        database = self._take()
+        database = self._take(check)
         self._mine.has_turn = True
         try:
             with _as_connection_of_this_thread(database), database_answers():
@@ -56,21 +59,30 @@ class DatabaseTurns:
         for database in idle:
             database.close()
 
-    def _take(self) -> BaseDatabaseWrapper:
+    def _take(self, check: Callable[[], None]) -> BaseDatabaseWrapper:
         turns_max = settings.LIMITS.dimse_queries_max
         deadline = time.monotonic() + settings.ENVIRONMENT.dimse_query_wait_seconds
+        while not self._has_begun(turns_max, deadline):
+            check()
         with self._changed:
-            while self._in_use >= turns_max:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise Unavailable(f"dimse_queries_max = {turns_max} queries are under way")
-                self._changed.wait(left)
-            self._in_use += 1
             if self._idle:
                 return self._idle.pop()
         database = connections.create_connection(DEFAULT_DB_ALIAS)
         database.inc_thread_sharing()  # one thread at a time: whoever has the turn
         return database
+
+    def _has_begun(self, turns_max: int, deadline: float) -> bool:
+        """Wait a moment for a turn, and count it if it came."""
+        with self._changed:
+            if self._in_use >= turns_max:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise Unavailable(f"dimse_queries_max = {turns_max} queries are under way")
+                self._changed.wait(min(left, _LOOK_SECONDS))
+            if self._in_use >= turns_max:
+                return False
+            self._in_use += 1
+            return True
 
     def _give_back(self, database: BaseDatabaseWrapper) -> None:
         is_reusable = not database.in_atomic_block  # left in the middle, nobody may go on there

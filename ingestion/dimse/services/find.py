@@ -21,11 +21,13 @@ from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.find_responses import ResponseWriter
 from ingestion.dimse.services.operations import (
     AnsweredOperation,
+    Cancelled,
     Desk,
     IdentifierOperation,
     Link,
     Message,
     Operation,
+    end_if_cancelled,
 )
 from ingestion.errors import (
     IngestionError,
@@ -78,12 +80,6 @@ _STATUSES: tuple[tuple[type[IngestionError], FindStatus], ...] = (
 _FAILURES = tuple(error for error, _ in _STATUSES)
 
 
-class _Cancelled(IngestionError):
-    """The peer wants no more matches."""
-
-    code = "cancelled"
-
-
 def begin_find(request: Request, context: AnsweredContext, desk: Desk) -> Operation:
     """Answer one query; refuses one of another SOP Class than the context's. Raises nothing."""
     if request.sop_class_uid != context.abstract_syntax:
@@ -110,7 +106,7 @@ class _Inquiry:
         try:
             asked = self._understand(encoded)
             yield from self._matches(asked, link)
-        except _Cancelled:
+        except Cancelled:
             yield Message(encode_response(self.request, Status.CANCEL))
         except _FAILURES as error:
             yield self._failure(error)
@@ -129,7 +125,7 @@ class _Inquiry:
         )
 
     def _matches(self, asked: FindQuery, link: Link) -> Generator[Message]:
-        """Raises `_Cancelled` and what the search raises."""
+        """Raises `Cancelled` and what the search raises."""
         writer = ResponseWriter(
             asked,
             self.context.transfer_syntax,
@@ -141,7 +137,11 @@ class _Inquiry:
             has_data_set=True,
         )
         watch = _CancelWatch(link)
-        with database_turn(), watched_waits(watch.look), closing(find(asked)) as entities:
+        with (
+            database_turn(watch.look),
+            watched_waits(watch.look),
+            closing(find(asked)) as entities,
+        ):
             for found in entities:
                 watch.look_if_due()
                 if found is not None:
@@ -166,9 +166,8 @@ class _CancelWatch:
         self._due = 0.0
 
     def look(self) -> None:
-        """Raises `_Cancelled`, and `AssociationEnded` when nobody waits for matches any more."""
-        if self._link.is_cancelled():
-            raise _Cancelled("the query was cancelled")
+        """Raises `Cancelled`, and `AssociationEnded` when nobody waits for matches any more."""
+        end_if_cancelled(self._link)
 
     def look_if_due(self) -> None:
         now = time.monotonic()

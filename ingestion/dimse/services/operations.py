@@ -12,6 +12,7 @@ from ingestion.dimse.journal.tally import Tally
 from ingestion.dimse.protocol.commands import Request, Response, encode_response
 from ingestion.dimse.protocol.negotiation import AnsweredContext
 from ingestion.dimse.services.notifications import Settle
+from ingestion.errors import IngestionError
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
     from ingestion.dimse.services.store import TakeCustody
@@ -74,6 +75,18 @@ class Link(Protocol):
 
     def is_cancelled(self) -> bool:
         """Whether the peer cancelled the request that is being answered. Does not wait."""
+
+
+class Cancelled(IngestionError):
+    """The peer wants no more of the operation."""
+
+    code = "cancelled"
+
+
+def end_if_cancelled(link: Link) -> None:
+    """Raises `Cancelled`, and `AssociationEnded` when nobody waits for answers any more."""
+    if link.is_cancelled():
+        raise Cancelled("the peer cancelled the request")
 
 
 class Operation(Protocol):

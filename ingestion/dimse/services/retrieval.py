@@ -5,10 +5,12 @@ Source: PS3.4 C.4.2 (C-MOVE), C.4.3 (C-GET); PS3.7 9.1.3 and 9.1.4.
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
 
+from ingestion.database import watched_waits
 from ingestion.dicom.json_model import element
 from ingestion.dicom.retrieve_keys import (
     InformationModel,
@@ -21,14 +23,17 @@ from ingestion.dimse.database_use import database_turn
 from ingestion.dimse.protocol.commands import Request, encode_response
 from ingestion.dimse.protocol.identifiers import decode_identifier, encode_identifier
 from ingestion.dimse.protocol.negotiation import AnsweredContext
+from ingestion.dimse.protocol.upper_layer import AssociationEnded
 from ingestion.dimse.services.instance_supply import InstanceSupply
 from ingestion.dimse.services.operations import (
     AnsweredOperation,
+    Cancelled,
     Desk,
     IdentifierOperation,
     Link,
     Message,
     Operation,
+    end_if_cancelled,
 )
 from ingestion.dimse.services.retrieval_progress import Progress, RetrieveStatus
 from ingestion.errors import IngestionError, NotFound, Unavailable
@@ -104,10 +109,16 @@ def begin_retrieval(asked: Asked, courier: Courier) -> Operation:
 
 
 def _answers(asked: Asked, courier: Courier, *, encoded: bytes, link: Link) -> Generator[Message]:
+    look = partial(end_if_cancelled, link)
     try:
-        with database_turn():
+        with database_turn(look), watched_waits(look):
             courier.prepare()
             selection = _selected(asked, encoded)
+    except Cancelled:
+        yield Message(encode_response(asked.request, RetrieveStatus.CANCELLED))
+        return
+    except AssociationEnded:
+        raise
     except IngestionError as error:
         yield _refusal(asked, error)
         return

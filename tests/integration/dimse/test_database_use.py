@@ -8,7 +8,7 @@ from django.db import connection, connections, transaction
 from pytest_django import Settings
 
 from ingestion.dimse.database_use import DatabaseTurns
-from ingestion.errors import DatabaseUnavailable, Unavailable
+from ingestion.errors import DatabaseUnavailable, NotFound, Unavailable
 from ingestion.models import StorageSpace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,6 +83,18 @@ def test_who_finds_all_turns_taken_is_told_so(turns: DatabaseTurns) -> None:
     with turns.turn():
         assert server_process() == holders[0].process
     release(holders[1])
+
+
+def test_who_waits_for_a_turn_may_change_its_mind(turns: DatabaseTurns, settings: Settings) -> None:
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"dimse_query_wait_seconds": 60})
+    holders = [hold(turns), hold(turns)]
+
+    def check() -> None:
+        raise NotFound("nobody waits any more")
+
+    with pytest.raises(NotFound), turns.turn(check):
+        pass
+    release(*holders)
 
 
 def test_a_turn_inside_a_turn_is_the_same_one(turns: DatabaseTurns) -> None:

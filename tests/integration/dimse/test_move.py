@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from django.db import connection, transaction
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
@@ -429,6 +430,20 @@ def test_cancel_is_answered_within_a_second_though_the_destination_hangs(
     assert seconds < 1.0
     assert (final.status, final.counts) == (CANCELLED, (2, 0, 1, 0))
     assert final.failed_uids == [study[0].SOPInstanceUID]
+
+
+def test_cancel_is_heard_while_the_database_seeks(service: Service, study: list[Dataset]) -> None:
+    with destination(StoringPeer()), associate_to_move(service.connect()) as mover:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE ingestion_instance IN ACCESS EXCLUSIVE MODE")
+            mover.send(
+                retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"),
+                cancel_request(),
+            )
+            mover.connection.settimeout(5)
+            assert collect(mover).final.status == CANCELLED
+        mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"))
+        assert collect(mover).final.status == SUCCESS
 
 
 def test_cancel_breaks_off_what_the_destination_does_not_read(

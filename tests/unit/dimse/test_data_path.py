@@ -195,10 +195,11 @@ def test_answer_to_a_closed_connection_is_a_vanished_peer(pair: Pair) -> None:
 
 def test_peer_that_takes_answers_by_the_spoonful_is_silent(pair: Pair) -> None:
     ours, theirs = pair
+    prepare_connection(ours, timeout_seconds=0.5)  # the kernel wakes nobody for so little room
     stop = threading.Event()
 
     def sip() -> None:
-        while not stop.wait(0.05):
+        while not stop.wait(0.02):
             theirs.recv(20)
 
     def send_much(outflow: Outflow) -> None:

@@ -52,6 +52,7 @@ def add_destination_arguments(parser: ArgumentParser) -> None:
 
 def way_of(options: dict[str, Any]) -> Way:
     """What the arguments mean. Raises `CommandError`."""
+    _check_encoding(options)
     try:
         destination = _destination(options["destination"])
         calling_ae_title = options["calling"] or our_ae_title()
@@ -74,6 +75,19 @@ def way_of(options: dict[str, Any]) -> Way:
             response_timeout_seconds=options["timeout"],
         )
     return Way(destination, calling_ae_title)
+
+
+def _check_encoding(options: dict[str, Any]) -> None:
+    """Bytes of the command line that are no UTF-8 have no place in a database or a message."""
+    for value in options.values():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError as error:
+                    raise CommandError(
+                        "an argument is not in UTF-8", returncode=CANNOT_WORK
+                    ) from error
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ingestion.dicom.attribute_names import Path, parse_path, vr_of
+from ingestion.dicom.attribute_names import Path, name_of, parse_path, vr_of
+from ingestion.dicom.json_encoding import SHORT_LENGTH_MAX, encode_value
 from ingestion.dicom.json_model import JsonDataSet, element
-from ingestion.errors import InvalidQuery
+from ingestion.errors import InvalidQuery, MalformedDataSet
 
 _NUMBERS = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -72,9 +73,24 @@ def _attribute(tag: int, value: str, *, key: str) -> dict[str, Any]:
         return element(vr)
     values = value.split("\\")
     try:
-        return element(vr, *(map(float, values) if vr in _NUMBERS else values))
+        return key_attribute(tag, vr, *(map(float, values) if vr in _NUMBERS else values))
     except ValueError as error:
         raise InvalidQuery(f"{key} wants a number") from error
+
+
+def key_attribute(tag: int, vr: str, *values: object) -> dict[str, Any]:
+    """A key with these values. Raises `InvalidQuery` for what its VR cannot have.
+
+    Sent empty, as the data sets of others are, it would match everything.
+    """
+    attribute = element(vr, *values)
+    try:
+        encoded = encode_value(_json_tag(tag), attribute)
+    except MalformedDataSet as error:
+        raise InvalidQuery(f"{name_of(tag)} cannot have such a value") from error
+    if len(encoded) > SHORT_LENGTH_MAX:
+        raise InvalidQuery(f"{name_of(tag)} is longer than {SHORT_LENGTH_MAX} bytes")
+    return attribute
 
 
 def _json_tag(tag: int) -> str:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ingestion.dicom.attributes import Level
-from ingestion.dicom.json_model import JsonDataSet, element
+from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.status_texts import status_text
 from ingestion.dimse.journal.association_log import record_at_once
 from ingestion.dimse.requestor.query_retrieve import (
@@ -24,6 +24,7 @@ from ingestion.dimse.requestor.query_retrieve import (
     with_level,
 )
 from ingestion.dimse.requestor.requesting import associate
+from ingestion.errors import InvalidQuery
 from ingestion.management.dimse_destinations import (
     CANNOT_WORK,
     INTERRUPTED,
@@ -34,6 +35,7 @@ from ingestion.management.dimse_destinations import (
     way_of,
 )
 from ingestion.management.operator_console import operator_console
+from ingestion.management.query_keys import key_attribute
 from ingestion.models.application_entity import ae_title_validator
 
 SHOWN_MAX = 50  # failed instances that are listed
@@ -160,5 +162,9 @@ def _identifier(options: dict[str, Any]) -> JsonDataSet:
     for name, _, tag, vr in KEYS:
         given = options[name]
         if given:
-            identifier[tag] = element(vr, *([given] if isinstance(given, str) else given))
+            values = [given] if isinstance(given, str) else given
+            try:
+                identifier[tag] = key_attribute(int(tag, 16), vr, *values)
+            except InvalidQuery as error:
+                raise CommandError(str(error), returncode=CANNOT_WORK) from error
     return identifier

@@ -77,6 +77,7 @@ def test_peer_that_keeps_silent_is_given_up(space: StorageSpace, capsys: Capture
         (("PEER@127.0.0.1:1", "--timeout", "0"), "--timeout must be above 0"),
         (("PEER@127.0.0.1:1", "--timeout", "nan"), "--timeout must be above 0"),
         (("PEER@127.0.0.1:1", "--timeout", "1e20"), "at most 3,600 seconds"),
+        (("PE\udcff@127.0.0.1:1",), "not in UTF-8"),
         (("PEER@127.0.0.1:0",), "a port is 1 to 65535"),
         (("PEER@127.0.0.1:65537",), "a port is 1 to 65535"),
         (("PEER@127.0.0.1:1", "--calling", "x" * 17), "An AE title has 1 to 16"),

@@ -36,6 +36,14 @@ def test_key_without_a_name_is_told(key: str) -> None:
         identifier_of([key])
 
 
+@pytest.mark.parametrize(
+    "key", ["PatientName=" + "a" * 70_000, "Rows=99999999999", "Rows=nan", "Rows=1.5"]
+)
+def test_value_that_cannot_be_sent_is_told(key: str) -> None:
+    with pytest.raises(InvalidQuery, match=r"cannot have such a value|longer than"):
+        identifier_of([key])
+
+
 def test_values_cannot_steer_a_terminal() -> None:
     data_set = {"00100010": person_name("DOE\x1b[2J^JANE"), "00104000": element("LT", "a\r\nb")}
     assert shown(data_set, (0x00100010,)) == "DOE [2J^JANE"

@@ -43,6 +43,10 @@ _UNIQUE_KEYS: Mapping[Level, tuple[str, str]] = {
     Level.IMAGE: ("00080018", "SOPInstanceUID"),
 }
 
+# Departs from PS3.4 C.4.2.2.1: who names a study by its UID need not name the patient. Programs
+# whose default is Patient Root, as DCMTK's movescu and getscu, are rarely told the Patient ID.
+_DISPENSABLE = frozenset({Level.PATIENT})
+
 
 class KeyNotUsable(InvalidQuery):
     """A key of an Identifier that breaks its rule; `tag` is the offending element."""
@@ -79,7 +83,7 @@ def read_retrieve_keys(
         if above is level:
             break
         found = _key_values(identifier, above)
-        if found or retrieval is Retrieval.HIERARCHICAL:
+        if found or (retrieval is Retrieval.HIERARCHICAL and above not in _DISPENSABLE):
             values[above] = _one_of(found, above)
     found = _key_values(identifier, level)
     values[level] = _one_of(found, level) if level is Level.PATIENT else _some_of(found, level)

@@ -50,13 +50,20 @@ def test_keys_down_to_the_level_name_what_is_retrieved(model: InformationModel, 
 
 
 @pytest.mark.parametrize(("model", "level"), EVERY_LEVEL)
-def test_hierarchical_retrieval_needs_each_key_above(model: InformationModel, level: str) -> None:
+def test_hierarchical_retrieval_needs_each_uid_above(model: InformationModel, level: str) -> None:
     named = LEVELS[model][: LEVELS[model].index(level) + 1]
-    for missing in named:
+    for missing in named if level == "PATIENT" else [name for name in named if name != "PATIENT"]:
         others = [name for name in named if name != missing]
         assert offending(identifier(level, *others), model) == KEYS[missing]
         empty = identifier(level, *named, **{missing: [""]})
         assert offending(empty, model) == KEYS[missing]
+
+
+@pytest.mark.parametrize("patient_id", [{}, {"PATIENT": [""]}])
+def test_study_is_named_by_its_uid_without_its_patient(patient_id: dict[str, list[str]]) -> None:
+    asked = identifier("STUDY", *patient_id, "STUDY", **patient_id)
+    keys = read_retrieve_keys(asked, InformationModel.PATIENT_ROOT, Retrieval.HIERARCHICAL)
+    assert keys.values == {Level.STUDY: ("1.2",)}
 
 
 @pytest.mark.parametrize(("model", "level"), EVERY_LEVEL)

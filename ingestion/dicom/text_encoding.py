@@ -56,7 +56,9 @@ class _ExtendedText:
         self.encoded = bytearray()
         self._codecs = (first, *(codec for codec in extensions if codec != _ASCII))
         self._to_ascii = _TO_ASCII.get(first, _TO_ASCII_DEFAULT)
-        self._current = first
+        # A set that takes the place of ASCII is only ever there behind its escape sequence.
+        self._initial = _ASCII if first in _INSTEAD_OF_ASCII else first
+        self._current = self._initial
         self._was_switched = False
 
     def add(self, part: str) -> None:
@@ -71,7 +73,7 @@ class _ExtendedText:
 
     def end_part(self, delimiter: str) -> None:
         self._leave_two_byte_set()
-        self._current = self._codecs[0]
+        self._current = self._initial
         self.encoded += delimiter.encode(_ASCII)
 
     def _leave_two_byte_set(self) -> None:

@@ -47,6 +47,11 @@ def test_the_first_set_is_back_behind_delimiters(vr: str, delimiter: str) -> Non
     assert encode_text(f"홍{delimiter}홍", terms, vr=vr) == part + delimiter.encode() + part
 
 
+def test_a_set_in_place_of_ascii_is_named_though_it_is_the_first() -> None:
+    terms = ("ISO 2022 IR 159", "ISO 2022 IR 100")
+    assert encode_text("a©a\\©", terms, vr="LO") == (b'a\x1b$(D"m\x1b(Ba\\\x1b$(D"m\x1b(B')
+
+
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20),
     st.one_of(

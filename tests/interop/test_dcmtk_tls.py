@@ -12,6 +12,7 @@ from ingestion.dimse.security.tls import CallingFiles
 from ingestion.models import AssociationRecord
 from tests.builders import build_ct, part10_bytes
 from tests.eventually import eventually
+from tests.free_ports import free_port
 from tests.integration.dimse.conftest import (  # noqa: F401  # fixtures
     Service,
     Start,
@@ -109,9 +110,7 @@ def test_caller_that_does_not_trust_us_leaves(start_tls: StartTls, tmp_path: Pat
 def dcmtk_port(authority: Authority, tmp_path: Path) -> Iterator[int]:
     """The port of DCMTK's storescp, which asks for our certificate."""
     certificate, key = authority.issue_apart("theirs")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     trust = ["+tls", str(key), str(certificate), "+cf", str(authority.file)]
     process = subprocess.Popen(
         ["/usr/bin/storescp", *trust, "-od", str(tmp_path), str(port)],

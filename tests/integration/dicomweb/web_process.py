@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from tests.eventually import eventually
+from tests.free_ports import free_port
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -39,7 +39,7 @@ class RunningWeb:
 @contextmanager
 def running_web(folder: Path, *arguments: str) -> Iterator[RunningWeb]:
     """Serve the test's database; ends the process it started. `arguments` go to gunicorn."""
-    port = _free_port()
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
     log = folder / "web.log"
     with log.open("wb") as output:
@@ -69,12 +69,6 @@ def _database_url() -> str:
     """The environment's server with the database that pytest-django made."""
     url = urlsplit(os.environ["INGESTION_DATABASE_URL"])
     return url._replace(path=f"/{settings.DATABASES['default']['NAME']}").geturl()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _is_up(base: str) -> bool:

@@ -17,6 +17,7 @@ from ingestion.models import Receipt, StorageSpace
 from ingestion.use_cases.storage_spaces import open_space_store
 from tests.builders import build_ct, data_set_bytes
 from tests.eventually import eventually
+from tests.free_ports import free_port
 from tests.integration.dimse.conftest import store
 from tests.scripted_peer import (
     ABORT,
@@ -37,12 +38,6 @@ MANAGE = Path(__file__).parents[3] / "manage.py"
 def database_url(**changes: Any) -> str:
     fields = settings.DATABASES["default"] | changes
     return "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**fields)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Command:

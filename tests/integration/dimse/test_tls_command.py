@@ -7,7 +7,8 @@ import pytest
 
 from ingestion.dimse.security.tls import CallingFiles
 from tests.eventually import eventually
-from tests.integration.dimse.test_command import Command, commands, free_port, start  # noqa: F401
+from tests.free_ports import free_port
+from tests.integration.dimse.test_command import Command, commands, start  # noqa: F401
 from tests.scripted_peer import ASSOCIATE_AC, ScriptedPeer, echo_command
 from tests.unit.dimse.certificates import Authority
 

@@ -1,25 +1,18 @@
 """C-MOVE as both peers see it: who asked, and the destination that is called."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
-from django.db import connection, transaction
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
-from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import build_ct, data_set_bytes, part10_bytes
-from tests.eventually import eventually
 from tests.held_instances import hold
 from tests.integration.dimse.conftest import Service, Start
+from tests.integration.dimse.moving import Script, destination, move, moved, study_key, uids
 from tests.integration.dimse.retrieving import (
-    CANCELLED,
     MESSAGE_ID,
-    MOVE_RQ,
     MR_IMAGE_STORAGE,
     NONE_SENT,
     PATIENT_ROOT_MOVE,
@@ -27,14 +20,10 @@ from tests.integration.dimse.retrieving import (
     SOME_FAILED,
     STUDY_ROOT_MOVE,
     SUCCESS,
-    Retrieved,
     associate_to_move,
-    cancel_request,
-    collect,
     extended,
     hold_study,
     identifier,
-    retrieve_request,
 )
 from tests.scripted_acceptor import (
     ScriptedAcceptor,
@@ -49,13 +38,10 @@ from tests.scripted_peer import (
     CT_IMAGE_STORAGE,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
-    RELEASE_RP,
     ConnectionEnded,
     ScriptedPeer,
     abort,
 )
-
-Script = Callable[[ScriptedPeer], None]
 
 
 @pytest.fixture
@@ -66,42 +52,6 @@ def service(start_service: Start) -> Service:
 @pytest.fixture
 def study(space: StorageSpace) -> list[Dataset]:
     return hold_study(space)
-
-
-@contextmanager
-def destination(script: Script, **fields: object) -> Iterator[ScriptedAcceptor]:
-    with ScriptedAcceptor(script) as acceptor:
-        values = {"host": "127.0.0.1", "port": acceptor.port, "response_timeout_seconds": 5.0}
-        RemoteApplicationEntity.objects.create(ae_title="DEST", **(values | fields))
-        yield acceptor
-        process_pool().close()  # associations that are kept for a moment
-
-
-def move(
-    peer: ScriptedPeer,
-    keys: bytes,
-    *,
-    to: str = "DEST",
-    sop_class_uid: str = STUDY_ROOT_MOVE,
-    priority: int = 0,
-) -> Retrieved:
-    peer.send(retrieve_request(MOVE_RQ, sop_class_uid, keys, destination=to, priority=priority))
-    return collect(peer)
-
-
-def moved(service: Service, study: list[Dataset], **options: str) -> Retrieved:
-    with associate_to_move(service.connect()) as peer:
-        retrieved = move(peer, study_key(study), **options)  # type: ignore[arg-type]
-        assert peer.release().kind == RELEASE_RP
-    return retrieved
-
-
-def uids(study: list[Dataset]) -> list[str]:
-    return [image.SOPInstanceUID for image in study]
-
-
-def study_key(study: list[Dataset]) -> bytes:
-    return identifier("STUDY", StudyInstanceUID=study[0].StudyInstanceUID)
 
 
 def test_study_reaches_the_destination_to_the_byte(service: Service, study: list[Dataset]) -> None:
@@ -334,189 +284,3 @@ def test_destination_that_breaks_every_association_is_given_up(
         assert acceptor.connections == 6
     assert (final.status, final.counts) == (NONE_SENT, (None, 0, 8, 0))
     assert sorted(final.failed_uids) == sorted(uids(study))
-
-
-class Barrier:
-    """A destination that answers nothing before so many associations have a message."""
-
-    def __init__(self, parties: int) -> None:
-        self.barrier = threading.Barrier(parties, timeout=10)
-        self.stored: list[str] = []
-
-    def __call__(self, peer: ScriptedPeer) -> None:
-        accept(peer)
-        is_first = True
-        while (message := read_message(peer)) is not None:
-            if is_first:
-                self.barrier.wait()
-            is_first = False
-            self.stored.append(message.sop_instance_uid)
-            peer.send(response(message))
-
-
-def test_several_associations_send_at_the_same_time(service: Service, space: StorageSpace) -> None:
-    study = hold_study(space, 9)
-    script = Barrier(3)
-    with destination(script, associations_max=3) as acceptor:
-        final = moved(service, study).final
-        assert acceptor.connections == 3
-    assert (final.status, final.counts) == (SUCCESS, (None, 9, 0, 0))
-    assert sorted(script.stored) == sorted(uids(study))
-
-
-def test_fewer_associations_than_wished_for_suffice(service: Service, space: StorageSpace) -> None:
-    study = hold_study(space, 6)
-    storing, lock = StoringPeer(), threading.Lock()
-    taken: list[ScriptedPeer] = []
-
-    def take_one(peer: ScriptedPeer) -> None:
-        with lock:
-            taken.append(peer)
-        if taken[0] is peer:
-            storing(peer)
-        else:
-            read_request(peer)
-            peer.send(associate_rj(2, 3, 2))
-
-    with destination(take_one, associations_max=4):
-        final = moved(service, study).final
-    assert (final.status, final.counts) == (SUCCESS, (None, 6, 0, 0))
-
-
-def test_pending_responses_count(service: Service, study: list[Dataset]) -> None:
-    go_on = threading.Event()
-
-    def answer_late(peer: ScriptedPeer) -> None:
-        accept(peer)
-        while (message := read_message(peer)) is not None:
-            if message.sop_instance_uid == study[1].SOPInstanceUID:
-                assert go_on.wait(10)
-            peer.send(response(message))
-
-    with destination(answer_late), associate_to_move(service.connect()) as mover:
-        mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"))
-        first = read_message(mover)
-        assert first is not None
-        assert int.from_bytes(first.elements[0x0900], "little") == 0xFF00
-        go_on.set()
-        assert collect(mover).final.counts == (None, 3, 0, 0)
-
-
-def held_up(release: threading.Event) -> Script:
-    def hold_up(peer: ScriptedPeer) -> None:
-        accept(peer)
-        read_message(peer)
-        assert release.wait(20)
-
-    return hold_up
-
-
-def test_cancel_is_answered_within_a_second_though_the_destination_hangs(
-    service: Service, study: list[Dataset]
-) -> None:
-    release = threading.Event()
-    with destination(held_up(release), response_timeout_seconds=30.0):
-        with associate_to_move(service.connect()) as mover:
-            request = retrieve_request(
-                MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"
-            )
-            mover.send(request)
-            read_message(mover)
-            asked_at = time.monotonic()
-            mover.send(cancel_request())
-            final = collect(mover).final
-            seconds = time.monotonic() - asked_at
-        release.set()
-    assert seconds < 1.0
-    assert (final.status, final.counts) == (CANCELLED, (2, 0, 1, 0))
-    assert final.failed_uids == [study[0].SOPInstanceUID]
-
-
-def test_cancel_is_heard_while_the_database_seeks(service: Service, study: list[Dataset]) -> None:
-    with destination(StoringPeer()), associate_to_move(service.connect()) as mover:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE ingestion_instance IN ACCESS EXCLUSIVE MODE")
-            mover.send(
-                retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"),
-                cancel_request(),
-            )
-            mover.connection.settimeout(5)
-            assert collect(mover).final.status == CANCELLED
-        mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"))
-        assert collect(mover).final.status == SUCCESS
-
-
-def test_cancel_breaks_off_what_the_destination_does_not_read(
-    service: Service, space: StorageSpace
-) -> None:
-    image = build_ct(rows=2000, columns=4000)
-    hold(space, part10_bytes(image))
-    release = threading.Event()
-
-    def read_nothing(peer: ScriptedPeer) -> None:
-        accept(peer)
-        assert release.wait(20)
-
-    with destination(read_nothing, response_timeout_seconds=30.0):
-        with associate_to_move(service.connect()) as mover:
-            keys = study_key([image])
-            mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, keys, destination="DEST"))
-            read_message(mover)
-            asked_at = time.monotonic()
-            mover.send(cancel_request())
-            final = collect(mover).final
-            seconds = time.monotonic() - asked_at
-        eventually(lambda: not _sub_associations())
-        release.set()
-    assert seconds < 1.0
-    assert (final.status, final.counts) == (CANCELLED, (0, 0, 1, 0))
-
-
-def test_service_that_stops_breaks_the_retrieval_off(
-    service: Service, study: list[Dataset]
-) -> None:
-    release = threading.Event()
-    with destination(held_up(release), response_timeout_seconds=30.0):
-        with associate_to_move(service.connect()) as mover:
-            request = retrieve_request(
-                MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"
-            )
-            mover.send(request)
-            read_message(mover)
-            begun_at = time.monotonic()
-            service.stop()
-            assert time.monotonic() - begun_at < 5.0
-            assert mover.is_closed()
-        eventually(lambda: not _sub_associations())
-        release.set()
-
-
-def test_peer_that_leaves_stops_the_retrieval(service: Service, space: StorageSpace) -> None:
-    study = hold_study(space, 50)
-    arrived, stored = threading.Event(), []
-
-    def store_slowly(peer: ScriptedPeer) -> None:
-        accept(peer)
-        with suppress(ConnectionEnded, AssertionError):  # it is aborted
-            while (message := read_message(peer)) is not None:
-                stored.append(message.sop_instance_uid)
-                arrived.set()
-                assert gone.wait(10)
-                peer.send(response(message))
-
-    gone = threading.Event()
-    with destination(store_slowly, response_timeout_seconds=30.0) as acceptor:
-        with associate_to_move(service.connect()) as mover:
-            mover.send(
-                retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST")
-            )
-            assert arrived.wait(10)
-            mover.send(abort())
-        eventually(lambda: not _sub_associations())
-        gone.set()
-        assert acceptor.connections == 1
-    assert len(stored) < 50
-
-
-def _sub_associations() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "sub-association"]

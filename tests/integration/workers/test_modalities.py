@@ -57,12 +57,13 @@ def test_commitment_is_reported_by_wake_ups_alone(
             commitment_reports=ReportAssociation.NEW,
         )
         accept_commitment(CommitmentOrder(space, "MODALITY", "INGEST", "", action))
-        # A wake-up is best effort; as the sweep would, say it again until it is heard.
-        eventually(
-            lambda: told.reports or wake(Work.REPORT_COMMITMENTS),
-            within_seconds=60,
-            every_seconds=1,
-        )
+
+        def has_told() -> bool:
+            # A wake-up is best effort; as the sweep would, say it again until it is heard.
+            wake(Work.REPORT_COMMITMENTS)
+            return bool(told.reports)
+
+        eventually(has_told, within_seconds=60, every_seconds=1)
         eventually(lambda: StorageCommitment.objects.get().reported_at)
     assert told.failed() == {"1.2.3.4": 0x0112}
     assert StorageCommitment.objects.get().attempts == 1

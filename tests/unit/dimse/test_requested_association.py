@@ -1,4 +1,4 @@
-"""Associations that we asked for: answers right and wrong, peers that leave, and the end."""
+"""Associations that we asked for: answers right and wrong, and peers that leave."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.dimse.protocol.association_proposal import Proposal
 from ingestion.dimse.protocol.commands import CommandField, Request, Response, encode_request
 from ingestion.dimse.protocol.upper_layer import (
     AbortedByPeer,
@@ -16,12 +15,9 @@ from ingestion.dimse.protocol.upper_layer import (
     PeerVanished,
     ProtocolViolation,
     ReleasedByPeer,
-    ServiceStopping,
 )
-from ingestion.dimse.requestor.requested_association import ReceiveLimits, RequestedAssociation
-from ingestion.dimse.requestor.requesting import associate
+from ingestion.dimse.requestor.requested_association import ReceiveLimits
 from ingestion.errors import ObjectMissing
-from tests.eventually import eventually
 from tests.scripted_acceptor import (
     Message,
     Script,
@@ -34,11 +30,7 @@ from tests.scripted_acceptor import (
 from tests.scripted_peer import (
     ABORT,
     CT_IMAGE_STORAGE,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
     RELEASE_RP,
-    RELEASE_RQ,
-    VERIFICATION,
     ConnectionEnded,
     ScriptedPeer,
     abort,
@@ -49,26 +41,10 @@ from tests.scripted_peer import (
     pdv,
     release_rq,
 )
-from tests.unit.dimse.outgoing import Outgoing, destination, in_file
+from tests.unit.dimse.outgoing import Outgoing, in_file
+from tests.unit.dimse.requested import CT_CONTEXT, associated
 
-PROPOSALS = (
-    Proposal(VERIFICATION, (IMPLICIT_LITTLE,)),
-    Proposal(CT_IMAGE_STORAGE, (EXPLICIT_LITTLE,)),
-)
-CT_CONTEXT = 3
-LIMITS = ReceiveLimits()
 Last = list[int]
-
-
-def associated(
-    acceptor: ScriptedAcceptor, *, seconds: float = 5.0, limits: ReceiveLimits = LIMITS
-) -> RequestedAssociation:
-    return associate(
-        destination(acceptor.port, response_timeout_seconds=seconds),
-        calling_ae_title="US",
-        proposals=PROPOSALS,
-        limits=limits,
-    )
 
 
 def echo_answered_by(
@@ -320,80 +296,6 @@ def test_early_refusal_is_read_after_the_object_was_sent() -> None:
     with ScriptedAcceptor(script) as acceptor, associated(acceptor) as association:
         answer = association.store(Outgoing(b"x" * 1_000_000), context_id=CT_CONTEXT)
         assert answer.status == 0xA700
-
-
-def test_both_sides_release_at_once() -> None:
-    def script(peer: ScriptedPeer) -> None:
-        accept(peer)
-        peer.send(release_rq())
-        assert peer.read_pdu().kind == RELEASE_RQ
-        assert peer.read_pdu().kind == RELEASE_RP
-        peer.send(pdu(RELEASE_RP, bytes(4)))
-        assert peer.is_closed()
-
-    with ScriptedAcceptor(script) as acceptor:
-        associated(acceptor).release()
-
-
-def test_release_lets_pass_what_is_on_its_way() -> None:
-    def script(peer: ScriptedPeer) -> None:
-        accept(peer)
-        assert peer.read_pdu().kind == RELEASE_RQ
-        peer.send(p_data(pdv(1, b"late")), pdu(RELEASE_RP, bytes(4)))
-        assert peer.is_closed()
-
-    with ScriptedAcceptor(script) as acceptor:
-        associated(acceptor).release()
-
-
-def test_release_is_not_answered_for_ever() -> None:
-    def script(peer: ScriptedPeer) -> None:
-        accept(peer)
-        assert peer.read_pdu().kind == RELEASE_RQ
-        assert peer.is_closed()
-
-    with ScriptedAcceptor(script) as acceptor:
-        association = associated(acceptor, seconds=0.2)
-        association.release()
-        assert not association.is_open
-        association.release()
-
-
-def test_association_that_the_peer_ended_is_not_idle() -> None:
-    ended = threading.Event()
-
-    def script(peer: ScriptedPeer) -> None:
-        accept(peer)
-        assert ended.wait(10)
-
-    with ScriptedAcceptor(script) as acceptor, associated(acceptor) as association:
-        assert association.is_idle()
-        ended.set()
-        eventually(lambda: not association.is_idle())
-        association.abort()
-        assert not association.is_idle()
-
-
-def test_stop_ends_a_wait() -> None:
-    asked = threading.Event()
-
-    def script(peer: ScriptedPeer) -> None:
-        accept(peer)
-        read_message(peer)
-        asked.set()
-        peer.is_closed()
-
-    with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=10) as association:
-
-        def stop() -> None:
-            assert asked.wait(10)
-            association.stop()
-
-        stopping = threading.Thread(target=stop)
-        stopping.start()
-        with pytest.raises(ServiceStopping):
-            association.echo()
-        stopping.join()
 
 
 def test_response_is_given_as_it_was_read() -> None:

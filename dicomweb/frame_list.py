@@ -14,7 +14,7 @@ def parse_frame_list(text: str) -> tuple[int, ...]:
     """The numbers of `1`, `1,3,5` and `2-5`, as asked; raises `InvalidQuery`."""
     spans = []
     for part in text.split(","):
-        found = _NUMBERS.fullmatch(part.strip())
+        found = _NUMBERS.fullmatch(part.strip(" "))
         if found is None:
             raise InvalidQuery("frames are numbers from 1, separated by commas, or ranges of them")
         first = int(found[1])

@@ -1,21 +1,16 @@
-"""Ranges of bytes and lists of frames: whatever is asked, it is some of what there is, or refused.
+"""Ranges of bytes: whatever is asked, it is some of what there is.
 
-Source: RFC 9110 14.1.2, 14.2; PS3.18 10.4.1.1.6.
+Source: RFC 9110 14.1.2, 14.2.
 """
 
-import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-import pytest
 from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.frame_list import FRAMES_MAX, parse_frame_list
 from dicomweb.payloads import Payload, single
-from ingestion.errors import InvalidQuery
 
 BODY = bytes(range(100))
 NUMBERS = st.integers(0, 120).map(str) | st.sampled_from(["", "9" * 18, "9" * 40, "-1", "٣", "0x1"])
@@ -63,23 +58,3 @@ def test_any_header_is_answered(asked: str, condition: str) -> None:
     for name, value in headers.items():
         response = ask(**{"Range": asked, name: value})
         assert response.status_code in (200, 206, 304, 412, 416)
-
-
-@given(st.text(max_size=30) | st.text("0123456789,- ", max_size=30))
-def test_any_frame_list_is_numbers_or_refused(text: str) -> None:
-    with suppress(InvalidQuery):
-        numbers = parse_frame_list(text)
-        assert 0 < len(numbers) <= FRAMES_MAX
-        assert min(numbers) >= 1
-        assert re.fullmatch(r"[0-9,\- ]+", text)
-
-
-@given(st.lists(st.integers(1, 10**9 - 1), min_size=1, max_size=20))
-def test_frames_come_in_the_order_asked_for(numbers: list[int]) -> None:
-    assert parse_frame_list(",".join(map(str, numbers))) == tuple(numbers)
-
-
-@pytest.mark.parametrize("text", ["1-10001", "1-999999999", "5-4", "0", "1--2", "", ",", "1,"])
-def test_lists_that_are_none_or_too_long(text: str) -> None:
-    with pytest.raises(InvalidQuery):
-        parse_frame_list(text)

@@ -1,10 +1,9 @@
-"""Query parameters of rendered resources (PS3.18 8.3.5) and lists of frames."""
+"""Query parameters of rendered resources (PS3.18 8.3.5)."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.frame_list import parse_frame_list
 from dicomweb.rendering_parameters import parse_rendering, parse_thumbnail
 from ingestion.dicom.rendering.viewport import Viewport
 from ingestion.dicom.rendering.windows import Window, WindowFunction
@@ -74,23 +73,6 @@ def test_thumbnails_are_small_and_never_enlarged() -> None:
     assert parse_thumbnail({}) == Viewport(128, 128, may_enlarge=False)
     asked = parse_thumbnail({"viewport": "64,32,1,2,3,4"})
     assert asked == Viewport(64, 32, may_enlarge=False)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("1", (1,)), ("3,1,3", (3, 1, 3)), ("2-4", (2, 3, 4)), ("9, 1-2", (9, 1, 2))],
-)
-def test_lists_of_frames(text: str, expected: tuple[int, ...]) -> None:
-    assert parse_frame_list(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "0", "-1", "1,", "1,,2", "a", "4-2", "1-99999999", "1.5", "01", "1-", "99999999999"],
-)
-def test_lists_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(InvalidQuery):
-        parse_frame_list(text)
 
 
 @given(text=st.text(alphabet="0123456789,.-+eE linear", max_size=30))

@@ -12,11 +12,10 @@ from queue import SimpleQueue
 from typing import Generic
 
 from ingestion.dimse.protocol.upper_layer import AssociationEnded, NotAssociated
+from ingestion.dimse.requestor.endurance import Endurance
 from ingestion.dimse.requestor.sub_associations import Instance, InstanceSender
 from ingestion.errors import IngestionError
 
-# Instances in a row that broke their association: then the destination is given up.
-BREAKS_MAX = 3
 _AHEAD = 2  # instances for each association that wait for it
 
 # Statuses of C-STORE that are not failures (PS3.4 Table B.2-1, PS3.7 Annex C).
@@ -81,7 +80,7 @@ class _Distributor(Generic[Instance]):
             self._free.put(sender)
         self._lock = threading.Lock()
         self._able = len(senders)
-        self._breaks = 0
+        self._endurance = Endurance()
 
     def send(self, instance: Instance) -> Sent[Instance]:
         """Send one instance. Raises `AssociationEnded` when the destination is given up."""
@@ -119,12 +118,12 @@ class _Distributor(Generic[Instance]):
             raise
         except AssociationEnded as end:
             with self._lock:
-                self._breaks += 1
-                if self._breaks >= BREAKS_MAX:
+                self._endurance.note_break(end)
+                if not self._endurance.lasts():
                     raise
             return Sent(instance, reason=str(end))
         except IngestionError as error:
             return Sent(instance, reason=str(error))
         with self._lock:
-            self._breaks = 0
+            self._endurance.note_sent()
         return Sent(instance, status)

@@ -11,14 +11,13 @@ from typing import Protocol
 import structlog
 
 from ingestion.dimse.protocol.upper_layer import AssociationEnded, NotAssociated, PeerSilent
+from ingestion.dimse.requestor.endurance import Endurance
 from ingestion.dimse.services.retrieval_progress import Progress
 from ingestion.errors import IngestionError
 from ingestion.use_cases.retrieve_instances import HeldInstance
 
 log = structlog.get_logger(__name__)
 
-# Instances in a row that broke their association: then the destination is given up.
-BREAKS_MAX = 3
 _FINISH_SECONDS_MAX = 0.3  # for what is under way, when the retrieval is cancelled
 _STOP_SECONDS_MAX = 0.4  # for what was stopped in the middle; a cancel takes a second at most
 
@@ -144,25 +143,25 @@ class SendingCrew:
 
     def _send_all(self, sender: Sender) -> str:
         """Send until nothing is left; returns why it ended earlier, if it did."""
-        breaks = 0
+        endurance = Endurance()
         try:
             sender.open()
         except AssociationEnded as error:
             log.warning("destination not associated", code=error.code, reason=str(error))
             return str(error)
         try:
-            while breaks < BREAKS_MAX and not self._is_stopping:
+            while endurance.lasts() and not self._is_stopping:
                 instance = self._take()
                 if instance is None:
                     return ""
-                breaks = 0 if self._send_one(sender, instance) else breaks + 1
+                self._send_one(sender, instance, endurance)
         except NotAssociated as error:
             log.warning("destination lost", code=error.code, reason=str(error))
             return str(error)
         return "the destination breaks associations"
 
-    def _send_one(self, sender: Sender, instance: HeldInstance) -> bool:
-        """Send an instance, if that breaks the association once more; false if it broke again."""
+    def _send_one(self, sender: Sender, instance: HeldInstance, endurance: Endurance) -> None:
+        """Send an instance, once more if that breaks the association; it may break again."""
         uid, progress = instance.sop_instance_uid, self._supply.progress
         try:
             progress.sent(self._status(sender, instance), uid)
@@ -174,10 +173,11 @@ class SendingCrew:
                 "instance not sent", sop_instance_uid=uid, code=error.code, reason=str(error)
             )
             progress.failed(uid, str(error))
-            self._put_down()
-            return not isinstance(error, AssociationEnded)
+            if isinstance(error, AssociationEnded):
+                endurance.note_break(error)
+        else:
+            endurance.note_sent()
         self._put_down()
-        return True
 
     def _status(self, sender: Sender, instance: HeldInstance) -> int:
         try:

@@ -9,8 +9,9 @@ import pytest
 
 from ingestion.dimse.protocol.commands import SubOperations
 from ingestion.dimse.protocol.upper_layer import AbortedByPeer, PeerSilent, PeerUnreachable
+from ingestion.dimse.requestor.endurance import BREAKS_MAX, SENT_AFTER_SILENCE_MIN
 from ingestion.dimse.services.retrieval_progress import Progress
-from ingestion.dimse.services.sending_crew import BREAKS_MAX, SendingCrew
+from ingestion.dimse.services.sending_crew import SendingCrew
 from ingestion.errors import NotAcceptable, ObjectMissing
 from ingestion.use_cases.retrieve_instances import HeldInstance
 from tests.eventually import eventually
@@ -138,6 +139,30 @@ def test_silent_destination_is_not_waited_for_twice() -> None:
     sender = Sender(0, PeerSilent("no answer"), 0)
     assert run(sender).final() == SubOperations(completed=11, failed=1)
     assert sender.sent == UIDS
+
+
+def test_destination_that_takes_a_few_and_falls_silent_again_and_again_is_given_up() -> None:
+    few_then_silence: list[int | Exception] = [0, 0, PeerSilent("no answer")]
+    sender = Sender(*few_then_silence * 100)
+    progress = run(sender, uids=[f"1.2.{number}" for number in range(300)])
+    assert progress.final() == SubOperations(completed=2 * BREAKS_MAX, failed=300 - 2 * BREAKS_MAX)
+    assert progress.last_failure == "the destination breaks associations"
+
+
+def test_silence_is_forgotten_after_many_instances_sent() -> None:
+    some: list[int | Exception] = [*[0] * SENT_AFTER_SILENCE_MIN, PeerSilent("no answer")]
+    sender = Sender(*some * (BREAKS_MAX + 1))
+    uids = [f"1.2.{number}" for number in range(len(some) * (BREAKS_MAX + 1))]
+    progress = run(sender, uids=uids)
+    assert progress.final().failed == BREAKS_MAX + 1
+    assert sender.sent == uids
+
+
+def test_instances_that_abort_now_and_then_fail_alone() -> None:
+    one_of_two: list[int | Exception] = [aborted(), aborted(), 0]
+    sender = Sender(*one_of_two * 12)
+    progress = run(sender, uids=[f"1.2.{number}" for number in range(24)])
+    assert progress.final() == SubOperations(completed=12, failed=12)
 
 
 def test_destination_that_breaks_everything_is_given_up() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -95,9 +95,7 @@ def queries(draw: st.DrawFn) -> tuple[dict[str, str], MatchingOption]:
     return {name: draw(st.sampled_from(KEYS[name])) for name in names}, options
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(query=queries(), limit=st.integers(1, 5))
 def test_a_search_finds_what_matches(
     web: WebClient,

@@ -7,7 +7,7 @@ from itertools import product
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.dicom.attributes import INDEXED, REQUEST_ATTRIBUTES, joined_values
@@ -59,9 +59,7 @@ def studies(space: StorageSpace) -> None:
 
 @pytest.mark.usefixtures("studies")
 @pytest.mark.parametrize("keyword", ["StudyDescription", "PatientName"])
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(
     text=st.one_of(st.text(alphabet="aAäb^ *?%_'\\", max_size=5), st.just('""')),
     options=st.sampled_from([LITERAL, *MatchingOption]),
@@ -86,9 +84,7 @@ def series(studies: None) -> None:
 
 
 @pytest.mark.usefixtures("series")
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(text=st.text(alphabet="aAbc *?%_'\\\"", max_size=4))
 def test_values_in_items(text: str) -> None:
     attribute = ATTRIBUTES["RequestedProcedureID"]
@@ -141,9 +137,7 @@ def test_dates_with_their_times() -> None:
 
 
 @pytest.mark.usefixtures("studies")
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(
     key=st.sampled_from(["PatientName", "StudyDescription", "ModalitiesInStudy", "StudyTime"]),
     text=st.one_of(st.text(max_size=8), st.text("*?[](){}|^$.,\\'%_- 0", max_size=8)),

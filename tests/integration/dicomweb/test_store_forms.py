@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.dicom.json_model import element
@@ -198,9 +198,7 @@ TYPES = st.sampled_from(
 PARTS = st.builds(RawPart, CONTENTS, TYPES, st.sampled_from(["", "a", "b", "http://[", " "]))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(
     st.lists(PARTS, max_size=5),
     st.sampled_from([STOW_TYPE, JSON_TYPE, XML_TYPE]),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.models import StorageSpace, Workitem
@@ -36,9 +36,7 @@ ATTRIBUTES = st.recursive(
 CHANGES = st.dictionaries(TAGS, ATTRIBUTES, max_size=4)
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50)
 @given(created=CHANGES, updated=CHANGES)
 def test_any_attributes_are_kept_or_refused(
     space: StorageSpace, created: dict[str, Any], updated: dict[str, Any]

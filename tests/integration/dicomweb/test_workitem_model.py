@@ -149,5 +149,5 @@ def test_worklist_equals_model(space: StorageSpace) -> None:
 
     run_state_machine_as_test(
         OfThisWorklist,
-        settings=hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None),
+        settings=hypothesis_settings(max_examples=25, stateful_step_count=20),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.models import StorageSpace
@@ -197,9 +197,7 @@ def peer(space: StorageSpace, start_service: Start) -> Iterator[ScriptedPeer]:
         yield associate(peer, extended=bytes([1]))
 
 
-@settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=250)
 @given(queries())
 def test_the_service_finds_what_the_model_says(
     peer: ScriptedPeer, asked: tuple[str, dict[str, str]]

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -160,9 +160,7 @@ KEY = st.tuples(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(
     level=st.sampled_from(["PATIENT", "STUDY", "SERIES", "IMAGE"]),
     keys=st.lists(KEY, max_size=5, unique_by=lambda key: key[0]),

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.dicom.data_set_encoding import BulkValue, encode_data_set
@@ -123,7 +123,6 @@ DATA_SETS = st.recursive(st.dictionaries(PRIVATE_TAGS, ELEMENTS, max_size=5), da
 
 @pytest.mark.parametrize("vr", VALUES)
 def test_every_vr_is_tried_with_values_of_its_own(vr: str) -> None:
-    @settings(deadline=None)
     @given(VALUES[vr])
     def check(attribute: dict[str, Any]) -> None:
         found = read_back({"00111001": attribute})
@@ -132,7 +131,6 @@ def test_every_vr_is_tried_with_values_of_its_own(vr: str) -> None:
     check()
 
 
-@settings(deadline=None)
 @given(DATA_SETS)
 def test_data_sets_read_back_as_they_were_given(data_set: dict[str, Any]) -> None:
     parsed = parse_data_set(dumps(data_set))
@@ -140,7 +138,6 @@ def test_data_sets_read_back_as_they_were_given(data_set: dict[str, Any]) -> Non
     assert read_back(parsed) == UTF_8 | data_set
 
 
-@settings(deadline=None)
 @given(DATA_SETS)
 def test_pydicom_reads_what_is_encoded(data_set: dict[str, Any]) -> None:
     found = pydicom.dcmread(BytesIO(encoded(data_set)), force=True)
@@ -283,7 +280,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(("00111001", "00080005", "7fe00010", "FFFEE000", "x")),

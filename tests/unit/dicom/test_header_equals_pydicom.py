@@ -128,7 +128,7 @@ def data_sets(draw: st.DrawFn, depth: int = 2) -> Dataset:
 @pytest.mark.parametrize(
     "transfer_syntax_uid", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_json_equals_pydicom_on_generated_data_sets(
     transfer_syntax_uid: str, data: st.DataObject

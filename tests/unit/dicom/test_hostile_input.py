@@ -58,7 +58,7 @@ def long_element(tag: int, vr: bytes, length: int, value: bytes = b"") -> bytes:
     return struct.pack("<HH2sxxI", tag >> 16, tag & 0xFFFF, vr, length) + value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.binary(max_size=300), syntax=st.sampled_from(SYNTAXES))
 def test_random_bytes_raise_only_our_errors(content: bytes, syntax: str) -> None:
     with pytest.raises(IngestionError):
@@ -67,7 +67,7 @@ def test_random_bytes_raise_only_our_errors(content: bytes, syntax: str) -> None
         read_file_meta(content)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(data=st.data(), path=st.sampled_from(SMALL_FILES), syntax=st.sampled_from(SYNTAXES))
 def test_mutated_files_raise_only_our_errors(data: st.DataObject, path: Path, syntax: str) -> None:
     content = bytearray(path.read_bytes())

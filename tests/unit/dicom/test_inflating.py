@@ -21,7 +21,7 @@ def deflated(content: bytes) -> bytes:
 DEFLATED = deflated(CONTENT)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(CONTENT) + 10), st.integers(0, 70_000)), min_size=1, max_size=5

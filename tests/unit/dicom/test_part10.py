@@ -38,7 +38,7 @@ def encoded(**values: str) -> bytes:
     transfer_syntax_uid=uids,
     title=st.text("ABC 1", max_size=16).map(str.strip),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_encoded_is_read_again(
     sop_instance_uid: str, transfer_syntax_uid: str, title: str
 ) -> None:
@@ -70,7 +70,7 @@ def test_the_encoded_file_meta_is_read_by_pydicom_without_complaint() -> None:
 
 
 @given(cut=st.integers(0, 400))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_shorter_prefix_asks_for_more_or_says_the_same(cut: int) -> None:
     content = part10_bytes(build_ct(sop_instance_uid="1.2.3"))
     whole = read_file_meta(content)

@@ -67,7 +67,7 @@ contents_strategy = st.lists(
     preamble=st.sampled_from([b"", b"\r\n", b"This is a preamble.\r\n"]),
     is_closed=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_parts_survive_any_split(
     contents: list[bytes], sizes: list[int], preamble: bytes, is_closed: bool
 ) -> None:
@@ -76,7 +76,7 @@ def test_parts_survive_any_split(
 
 
 @given(body=st.binary(max_size=400), sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_hostile_bodies_give_parts_or_typed_errors(body: bytes, sizes: list[int]) -> None:
     for prefix in (b"", b"--b\r\n", b"--b\r\nA: b\r\n\r\n"):
         try:

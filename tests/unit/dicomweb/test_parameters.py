@@ -46,7 +46,7 @@ def bound(
     level=st.sampled_from([Level.STUDY, Level.SERIES, Level.IMAGE]),
     is_encoded=st.booleans(),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_query_string_gives_a_query_or_a_typed_error(
     pairs: list[tuple[str, str]], level: Level, is_encoded: bool
 ) -> None:

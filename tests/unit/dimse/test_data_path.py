@@ -57,7 +57,7 @@ PDVS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     pdus=st.lists(PDVS, min_size=1, max_size=5),
     cuts=st.lists(st.integers(1, 60), min_size=1),
@@ -113,7 +113,7 @@ def test_lengths_that_disagree_are_a_violation(pair: Pair, body: bytes) -> None:
     assert caught.value.abort is Abort.INVALID_PDU_PARAMETER
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=st.binary(max_size=300))
 def test_any_body_ends_in_fragments_or_a_violation(body: bytes) -> None:
     ours, theirs = socket.socketpair()

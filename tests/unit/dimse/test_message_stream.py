@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.dimse.acceptor.association import Association
@@ -88,9 +88,7 @@ def write_in_pieces(connection: socket.socket, stream: bytes, cuts: list[int]) -
         offset, turn = offset + size, turn + 1
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80)
 @given(messages=MESSAGES, sizes=SIZES, counts=COUNTS, cuts=CUTS)
 def test_any_fragments_cut_anywhere_are_the_same_requests(
     house: House, messages: list[Sent], sizes: list[int], counts: list[int], cuts: list[int]
@@ -145,9 +143,7 @@ HOSTILE = st.lists(
 ).map(b"".join)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(sent=HOSTILE)
 def test_any_bytes_while_answers_are_sought_end_the_search(house: House, sent: bytes) -> None:
     endings: list[AssociationEnding] = []
@@ -180,9 +176,7 @@ def test_any_bytes_while_answers_are_sought_end_the_search(house: House, sent: b
     assert begun == over
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(
     opening=st.sampled_from([associate_rq(), associate_rq()[:-9], b""]),
     sent=HOSTILE,

@@ -56,7 +56,7 @@ def send(writer: MessageWriter, instance: OutgoingInstance, command: bytes = b""
         writer.send(command or store_command("1.2.3"), context_id=CONTEXT_ID, data_set=data_set)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     pdu_bytes_max=st.sampled_from([0, 8, 9, 10, 46, 1000, 4096, 16384, 131072, 1 << 32 - 1]),
     size_bytes=st.integers(0, 3000) | st.sampled_from([16372, 16378, 16379, 131066, 700_001]),

@@ -278,7 +278,7 @@ def test_a_damaged_frame_ends_no_process_but_that_of_the_codec() -> None:
     np.testing.assert_array_equal(found.pixels, pixel_array(stored.dataset, raw=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(noise=st.binary(max_size=80), place=st.integers(0, 400), cut=st.integers(0, 700))
 def test_damaged_code_streams_give_pixels_or_one_error(noise: bytes, place: int, cut: int) -> None:
     stream = bytearray(jpeg(JFIF, "ycc"))

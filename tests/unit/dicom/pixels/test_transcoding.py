@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom import dcmread
@@ -297,7 +297,6 @@ def frames(draw: st.DrawFn) -> tuple[NDArray[Any], ImagePixel]:
     return pixels, image
 
 
-@settings(deadline=None)
 @given(frames(), st.sampled_from(ENCAPSULATED))
 def test_what_a_codec_takes_it_gives_back(
     frame: tuple[NDArray[Any], ImagePixel], transfer_syntax_uid: str
@@ -318,7 +317,6 @@ def test_what_a_codec_takes_it_gives_back(
     assert np.array_equal(decoded.pixels, pixels)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 4000), st.binary(min_size=1, max_size=8), st.sampled_from(TARGETS))
 def test_broken_pixel_data_is_refused_and_nothing_else(
     offset: int, noise: bytes, transfer_syntax_uid: str

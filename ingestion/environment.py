@@ -95,7 +95,11 @@ class Limits(BaseSettings):
         16, ge=1, description="Associations with one other application entity of one process."
     )
     dimse_queries_max: int = Field(
-        8, ge=1, le=1000, description="Threads of one DIMSE process that use the database at once."
+        8,
+        ge=1,
+        le=1000,
+        description="Threads of one DIMSE process that use the database at once; a peer has no more"
+        " of them than it leaves to others.",
     )
     pdu_bytes_max: int = Field(
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."

@@ -138,7 +138,7 @@ class _Inquiry:
         )
         watch = _CancelWatch(link)
         with (
-            database_turn(watch.look),
+            database_turn(watch.look, peer=self.desk.conversation.peer),
             watched_waits(watch.look),
             closing(find(asked)) as entities,
         ):

@@ -15,6 +15,7 @@ from ingestion.dimse.services.notifications import Settle
 from ingestion.errors import IngestionError
 
 if TYPE_CHECKING:  # the protocol hands the space through and needs nothing of Django
+    from ingestion.dimse.database_use import Peer
     from ingestion.dimse.services.store import TakeCustody
     from ingestion.models import StorageSpace
 
@@ -34,6 +35,11 @@ class Conversation:
     storage_space: "StorageSpace"
     user_identity: str = ""
     extended: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def peer(self) -> "Peer":
+        """Who takes turns at the database."""
+        return self.peer_address, self.calling_ae_title
 
 
 @dataclass(frozen=True, slots=True)

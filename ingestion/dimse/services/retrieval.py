@@ -111,7 +111,7 @@ def begin_retrieval(asked: Asked, courier: Courier) -> Operation:
 def _answers(asked: Asked, courier: Courier, *, encoded: bytes, link: Link) -> Generator[Message]:
     look = partial(end_if_cancelled, link)
     try:
-        with database_turn(look), watched_waits(look):
+        with database_turn(look, peer=asked.desk.conversation.peer), watched_waits(look):
             courier.prepare()
             selection = _selected(asked, encoded)
     except Cancelled:

@@ -34,24 +34,25 @@ def turns(settings: Settings) -> Iterator[DatabaseTurns]:
 class Holder(threading.Thread):
     """A thread that has a turn until it is told to end."""
 
-    def __init__(self, turns: DatabaseTurns) -> None:
+    def __init__(self, turns: DatabaseTurns, peer: tuple[str, str]) -> None:
         super().__init__()
         self._turns = turns
+        self._peer = peer
         self.has_turn = threading.Event()
         self.may_end = threading.Event()
         self.process = 0
         self.left_open = 1
 
     def run(self) -> None:
-        with self._turns.turn():
+        with self._turns.turn(peer=self._peer):
             self.process = server_process()
             self.has_turn.set()
             self.may_end.wait(20)
         self.left_open = len(connections.all(initialized_only=True))
 
 
-def hold(turns: DatabaseTurns) -> Holder:
-    holder = Holder(turns)
+def hold(turns: DatabaseTurns, peer: tuple[str, str] = ("", "")) -> Holder:
+    holder = Holder(turns, peer)
     holder.start()
     assert holder.has_turn.wait(10)
     return holder
@@ -83,6 +84,31 @@ def test_who_finds_all_turns_taken_is_told_so(turns: DatabaseTurns) -> None:
     with turns.turn():
         assert server_process() == holders[0].process
     release(holders[1])
+
+
+def test_a_peer_gets_no_more_turns_than_it_leaves_to_others(
+    turns: DatabaseTurns, settings: Settings
+) -> None:
+    settings.LIMITS = settings.LIMITS.model_copy(update={"dimse_queries_max": 5})
+    greedy, other, third = (("10.0.0.1", title) for title in ("GREEDY", "OTHER", "THIRD"))
+
+    def is_refused(peer: tuple[str, str]) -> bool:
+        with (
+            pytest.raises(Unavailable, match="dimse_queries_max = 5") as refused,
+            turns.turn(peer=peer),
+        ):
+            pass
+        return "of this peer" in str(refused.value)
+
+    holders = [hold(turns, greedy) for _ in range(3)]
+    assert is_refused(greedy)
+    holders.append(hold(turns, other))
+    assert is_refused(other)
+    release(holders.pop(0))
+    assert is_refused(greedy), "two are left, and it has two"
+    holders += [hold(turns, third), hold(turns)]
+    assert not is_refused(("10.0.0.2", "LATE"))
+    release(*holders)
 
 
 def test_who_waits_for_a_turn_may_change_its_mind(turns: DatabaseTurns, settings: Settings) -> None:

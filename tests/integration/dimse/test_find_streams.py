@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from ingestion.dimse.protocol.identifiers import decode_identifier
-from ingestion.models import Series, StorageSpace, Study
+from ingestion.models import RemoteApplicationEntity, Series, StorageSpace, Study
 from ingestion.use_cases.find_entities import ROWS_CHUNK
 from ingestion.use_cases.find_entities import find as find_entities
 from ingestion.use_cases.find_query import FindOption, InformationModel, understand
@@ -186,6 +186,47 @@ def test_who_finds_no_turn_is_told_to_come_later(space: StorageSpace, start_serv
         assert (answer.status, answer.matches) == (OUT_OF_RESOURCES, [])
         assert "dimse_queries_max" in answer.final.comment
         assert drained(first) == (MANY - 1, SUCCESS)
+
+
+def test_slow_readers_leave_turns_to_other_peers(space: StorageSpace, start_service: Start) -> None:
+    keep_many(space, MANY)
+    RemoteApplicationEntity.objects.create(
+        ae_title="VIEWER", addresses="127.0.0.0/8", may_call_all=True
+    )
+    service = start_service(limits={"dimse_queries_max": 2}, dimse_query_wait_seconds=0.1)
+    with service.connect() as slow, service.connect() as same, service.connect() as other:
+        slow.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        associate(slow)
+        send_query(slow)
+        assert slow.read_message()[0].status == PENDING
+        answer = find(associate(same), ALL_STUDIES)
+        assert (answer.status, answer.matches) == (OUT_OF_RESOURCES, [])
+        assert "of this peer" in answer.final.comment
+        found = find(
+            associate(other, calling="VIEWER"), query("STUDY", StudyInstanceUID="1.2.840.7")
+        )
+        assert (found.status, len(found.matches)) == (SUCCESS, 1)
+        assert drained(slow) == (MANY - 1, SUCCESS)
+
+
+def test_a_reader_that_takes_nothing_frees_the_database_after_the_timeout(
+    space: StorageSpace, start_service: Start
+) -> None:
+    keep_many(space, MANY)
+    service = start_service(
+        limits={"dimse_queries_max": 1},
+        dimse_network_timeout_seconds=1.0,
+        dimse_query_wait_seconds=20.0,
+    )
+    with service.connect() as stalled, service.connect() as other:
+        stalled.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        associate(stalled)
+        send_query(stalled)
+        assert stalled.read_message()[0].status == PENDING
+        assert busy_connections() == 1
+        eventually(lambda: busy_connections() == 0)
+        found = find(associate(other), query("STUDY", StudyInstanceUID="1.2.840.7"))
+        assert (found.status, len(found.matches)) == (SUCCESS, 1)
 
 
 def test_more_headers_than_may_be_read_end_the_query_with_what_was_found(

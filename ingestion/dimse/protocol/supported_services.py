@@ -1,8 +1,8 @@
 """Which service a SOP Class belongs to, of those that we provide.
 
-Source: PS3.4 A.4 (Verification), B.5 (Storage, as pynetdicom lists it), C.4 (Query/Retrieve),
-J.3 (Storage Commitment), F.7 and F.8 (Modality Performed Procedure Step, and its retrieval), R.3
-(Instance Availability).
+Source: PS3.4 A.4 (Verification), B.5 (Storage, as pynetdicom lists it, and what it had once), C.4
+(Query/Retrieve), J.3 (Storage Commitment), F.7 and F.8 (Modality Performed Procedure Step, and its
+retrieval), R.3 (Instance Availability).
 """
 
 import enum
@@ -18,9 +18,23 @@ STORAGE_COMMITMENT_SOP_CLASS_UID = "1.2.840.10008.1.20.1"
 PROCEDURE_STEP_SOP_CLASS_UID = "1.2.840.10008.3.1.2.3.3"
 PROCEDURE_STEP_RETRIEVE_SOP_CLASS_UID = "1.2.840.10008.3.1.2.3.4"
 INSTANCE_AVAILABILITY_SOP_CLASS_UID = "1.2.840.10008.5.1.4.33"
+# What PS3.4 B.5 had once and old archives hold, without what was for trial (PS3.6 Table A-1).
+_RETIRED_STORAGE_SOP_CLASS_UIDS = {
+    "1.2.840.10008.5.1.1.29",  # Hardcopy Grayscale Image
+    "1.2.840.10008.5.1.1.30",  # Hardcopy Color Image
+    "1.2.840.10008.5.1.4.1.1.3",  # Ultrasound Multi-frame Image
+    "1.2.840.10008.5.1.4.1.1.5",  # Nuclear Medicine Image
+    "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound Image
+    "1.2.840.10008.5.1.4.1.1.8",  # Standalone Overlay
+    "1.2.840.10008.5.1.4.1.1.9",  # Standalone Curve
+    "1.2.840.10008.5.1.4.1.1.10",  # Standalone Modality LUT
+    "1.2.840.10008.5.1.4.1.1.11",  # Standalone VOI LUT
+    "1.2.840.10008.5.1.4.1.1.12.3",  # X-Ray Angiographic Bi-Plane Image
+    "1.2.840.10008.5.1.4.1.1.129",  # Standalone PET Curve
+}
 STORAGE_SOP_CLASS_UIDS = frozenset(
     str(context.abstract_syntax) for context in AllStoragePresentationContexts
-)
+).union(_RETIRED_STORAGE_SOP_CLASS_UIDS)
 
 # Video Endoscopic, Microscopic and Photographic Image Storage.
 VIDEO_SOP_CLASS_UIDS = frozenset(

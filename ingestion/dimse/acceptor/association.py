@@ -97,7 +97,9 @@ class Association(ServedAssociation):
             self._say_goodbye(encode_rejection(refusal.rejection))
             return Outcome.REFUSED, f"{refusal.rejection.name}: {refusal}"
         except ProtocolViolation as violation:
-            self._say_goodbye(encode_abort(violation.abort))
+            # PS3.8 9.2: before a request that can be read AA-1, which names the user; then AA-8.
+            abort = Abort.BY_SERVICE_USER if self._request is None else violation.abort
+            self._say_goodbye(encode_abort(abort))
             return Outcome.VIOLATED, str(violation)
         except AssociationEnded as end:
             return self._end_without_release(end)

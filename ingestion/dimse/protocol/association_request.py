@@ -21,6 +21,7 @@ ASSOCIATE_RQ_BYTES_MAX = 1024 * 1024  # 128 contexts with 60 transfer syntaxes n
 CONTEXTS_MAX = 128
 
 _FIXED = struct.Struct(">H2x16s16s32x")  # PS3.8 Table 9-11
+_NAMES = slice(4, _FIXED.size)  # bytes 11 to 74 of the PDU
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,11 @@ class ProposedContext:
 
 @dataclass(frozen=True, slots=True)
 class AssociationRequest:
-    """What an A-ASSOCIATE-RQ says, as far as it matters here."""
+    """What an A-ASSOCIATE-RQ says, as far as it matters here.
+
+    `names` are both AE titles, with what is reserved behind them, byte for byte: an acceptance
+    has to send them back (PS3.8 Table 9-17).
+    """
 
     protocol_version: int
     called_ae_title: str
@@ -47,6 +52,7 @@ class AssociationRequest:
     roles: Mapping[str, Roles] = field(default_factory=dict)  # by SOP Class UID
     extended: Mapping[str, bytes] = field(default_factory=dict)  # by SOP Class UID
     user_identity: OfferedIdentity | None = None
+    names: bytes = field(default=b"", repr=False, compare=False)
 
 
 def decode_association_request(body: bytes) -> AssociationRequest:
@@ -73,6 +79,7 @@ def decode_association_request(body: bytes) -> AssociationRequest:
         roles=decode_roles(user),
         extended=decode_extended_negotiation(user),
         user_identity=decode_user_identity(user),
+        names=body[_NAMES],
     )
 
 

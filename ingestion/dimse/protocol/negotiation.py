@@ -34,7 +34,7 @@ MESSAGE_TRANSFER_SYNTAXES = frozenset(
     {IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN}
 )
 
-_FIXED = struct.Struct(">H2x16s16s32x")  # PS3.8 Table 9-17
+_FIXED = struct.Struct(">H2x64s")  # PS3.8 Table 9-17
 # Every object can be sent in one of these, whatever it rests in.
 _NATIVE_TRANSFER_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 # Services of which the peer may be the SCP, and what it must be allowed to do for that: in
@@ -125,7 +125,7 @@ def encode_acceptance(
     )
     body = b"".join(
         (
-            _FIXED.pack(1, _title(request.called_ae_title), _title(request.calling_ae_title)),
+            _FIXED.pack(1, request.names),
             item(ItemType.APPLICATION_CONTEXT, APPLICATION_CONTEXT_NAME.encode()),
             *(_result_item(context) for context in contexts),
             item(ItemType.USER_INFORMATION, user_information),
@@ -234,8 +234,3 @@ def _operations_window(request: AssociationRequest) -> bytes:
     if not request.proposes_asynchronous_operations:
         return b""
     return item(ItemType.ASYNCHRONOUS_OPERATIONS_WINDOW, struct.pack(">HH", 1, 1))
-
-
-def _title(ae_title: str) -> bytes:
-    """As it was received (PS3.8 Table 9-17)."""
-    return ae_title.encode("ascii", "replace").ljust(16)

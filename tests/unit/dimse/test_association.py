@@ -15,6 +15,7 @@ from tests.scripted_peer import (
     RELEASE_RP,
     STORE_RQ,
     Pdu,
+    associate_rq,
     command_set,
     echo_command,
     element,
@@ -35,6 +36,18 @@ def test_echo_is_answered_and_release_is_confirmed(connect: Connect) -> None:
     response = peer.request(1, echo_command(message_id=7))
     assert (response.command_field, response.message_id, response.status) == (0x8030, 7, 0)
     assert peer.release() == Pdu(RELEASE_RP, bytes(4))
+
+
+def test_acceptance_sends_titles_and_what_is_reserved_back(connect_fast: Connect) -> None:
+    """PS3.8 Table 9-17, bytes 11 to 74: identical to those of the request."""
+    names = b"  INGEST".ljust(16) + b"MODALITY".ljust(16, b"\0") + bytes(range(32))
+    asked = bytearray(associate_rq())
+    asked[10:74] = names
+    peer = connect_fast()
+    peer.send(bytes(asked))
+    answer = peer.read_pdu()
+    assert answer.kind == ASSOCIATE_AC
+    assert answer.body[4:68] == names
 
 
 def test_stored_data_set_is_kept_byte_for_byte(connect: Connect, custodian: Custodian) -> None:

@@ -161,7 +161,7 @@ def test_identity_that_is_not_proven_is_refused_and_not_logged(
 def test_torn_user_information_is_a_violation(connect_fast: Connect, torn: bytes) -> None:
     peer = connect_fast()
     answer = peer.associate(user_items=torn)
-    assert (answer.kind, answer.body[2:]) == (7, bytes([2, 6]))
+    assert (answer.kind, answer.body[2:]) == (7, bytes([0, 0]))  # PS3.8 9.2, AA-1
 
 
 def test_rules_of_the_called_entity_hold(connect: Connect) -> None:

@@ -13,18 +13,13 @@ from django.db.models import Prefetch
 
 from bindings.binding import Batch, DeliveryOutcome, OwedDelivery
 from bindings.binding_kinds import BINDINGS
-from bindings.claims import Claim, claim_deliveries, due_subscriptions, kept_alive, release
+from bindings.claims import Claim, claim_deliveries, kept_alive, release
 from bindings.models import OutcomeClass, Subscription
 from bindings.record_outcomes import record_outcomes
 from ingestion.errors import DatabaseUnavailable, Misconfigured
 from ingestion.models import Event, StorageSpace
 
 log = structlog.get_logger(__name__)
-
-
-def attempt_due_deliveries() -> int:
-    """Send once what is due, subscription after subscription. Returns how many were claimed."""
-    return sum(map(attempt_deliveries, due_subscriptions()))
 
 
 def attempt_deliveries(subscription_id: int, *, stopping: threading.Event | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Builds subscriptions and events without anything behind them."""
+"""Builds subscriptions and events without anything behind them, and delivers what is owed."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 
+from bindings.attempt_deliveries import attempt_deliveries
+from bindings.claims import due_subscriptions
+from bindings.fan_out import fan_out_events
 from bindings.models import BindingKind, Delivery, Subscription
 from bindings.signing_secrets import new_signing_secret
 from ingestion.models import Event, EventType, StorageSpace
 from tests.builders import new_uid
+from tests.receipts import make_space
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -45,6 +49,26 @@ def make_event(space: StorageSpace, **fields: Any) -> Event:
     event = Event.objects.create(storage_space=space, **values)
     event.refresh_from_db()
     return event
+
+
+def owe(url: str, *, events: int = 1, **fields: Any) -> Subscription:
+    """A subscription with so many events of a space that are owed to it."""
+    space = make_space()
+    subscription = make_subscription(url, **fields)
+    for _ in range(events):
+        make_event(space)
+    fan_out_events()
+    return subscription
+
+
+def the_delivery() -> Delivery:
+    """The only delivery that there is."""
+    return Delivery.objects.get()
+
+
+def attempt_due_deliveries() -> int:
+    """Send once what is due, subscription after subscription. Returns how many were claimed."""
+    return sum(map(attempt_deliveries, due_subscriptions()))
 
 
 def make_due() -> None:

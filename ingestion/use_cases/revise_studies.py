@@ -51,12 +51,6 @@ def revise_due_studies(*, limit: int = 100) -> int:
     return limit
 
 
-def close_study(study_id: int) -> None:
-    """Let a study's next revision be due now, without waiting for quiet."""
-    Study.objects.filter(pk=study_id, settles_at__isnull=False).update(settles_at=Now())
-    transaction.on_commit(lambda: wake(Work.REVISE_STUDIES), robust=True)
-
-
 def _revise_next() -> bool:
     """Revise the study that is due longest. False: none is due."""
     with transaction.atomic():

@@ -23,9 +23,8 @@ ACCEPTANCE_BYTES_MAX = 256 * 1024
 _FIXED_BYTES = 68  # PS3.8 Table 9-17
 _SHORT = struct.Struct(">xBBB")  # PS3.8 Tables 9-21 and 9-26, behind the length
 
-_TRANSIENT = 2
 # Result and source are numbers of their own; a reason means what it does for its source.
-_RESULTS = {1: "for good", _TRANSIENT: "for now"}
+_RESULTS = {1: "for good", 2: "for now"}
 _REJECTIONS = {
     (1, 1): "no reason given",
     (1, 2): "application context name not supported",
@@ -57,7 +56,7 @@ _REFUSALS = {
 
 
 class AssociationRejected(NotAssociated):
-    """The peer answered with an A-ASSOCIATE-RJ. Only a transient one is worth a repeat."""
+    """The peer answered with an A-ASSOCIATE-RJ."""
 
     code = "association-rejected"
 
@@ -68,11 +67,6 @@ class AssociationRejected(NotAssociated):
         self.result = result
         self.source = source
         self.reason = reason
-
-    @property
-    def is_transient(self) -> bool:
-        """Whether the peer lets hope that it will accept later."""
-        return self.result == _TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)

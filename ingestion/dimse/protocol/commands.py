@@ -21,7 +21,6 @@ from ingestion.dimse.protocol.command_elements import (
     tags,
     text,
 )
-from ingestion.dimse.protocol.upper_layer import Abort, ProtocolViolation
 
 COMMAND_BYTES_MAX = 64 * 1024  # real command sets have less than 500 bytes
 
@@ -123,22 +122,6 @@ def decode_command(encoded: bytes | bytearray) -> Request | Response:
     if command_field & _RESPONSE:
         return _response(command_field, elements)
     return _request(command_field, elements)
-
-
-def decode_request(encoded: bytes | bytearray) -> Request:
-    """Read the command set of a request. Raises `ProtocolViolation` for all else."""
-    command = decode_command(encoded)
-    if isinstance(command, Response):
-        raise ProtocolViolation(Abort.BY_SERVICE_USER, "a response that answers no request")
-    return command
-
-
-def decode_response(encoded: bytes | bytearray) -> Response:
-    """Read the command set of a response. Raises `ProtocolViolation` for all else."""
-    command = decode_command(encoded)
-    if isinstance(command, Request):
-        raise ProtocolViolation(Abort.BY_SERVICE_USER, "a request where a response is due")
-    return command
 
 
 def encode_response(  # noqa: PLR0913 - one for each element that a response may have

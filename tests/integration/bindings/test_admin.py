@@ -10,13 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.fan_out import fan_out_events
 from bindings.models import Delivery, Subscription
 from ingestion.models import Event
 from tests.http_receiver import HttpReceiver, answers
 from tests.receipts import make_space
-from tests.subscriptions import make_event, make_subscription
+from tests.subscriptions import attempt_due_deliveries, make_event, make_subscription
 
 SECRET = "s3cr3t-that-no-page-shows"
 FORM = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.binding_kinds import BINDINGS
 from bindings.commitments import RESULT_AWAITED
 from bindings.fan_out import fan_out_events
@@ -38,7 +37,7 @@ from tests.scripted_acceptor import (
     response,
 )
 from tests.scripted_peer import ScriptedPeer
-from tests.subscriptions import CT, make_due, make_subscription
+from tests.subscriptions import CT, attempt_due_deliveries, make_due, make_subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

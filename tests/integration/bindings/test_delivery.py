@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from bindings.attempt_deliveries import attempt_deliveries, attempt_due_deliveries
+from bindings.attempt_deliveries import attempt_deliveries
 from bindings.claims import claim_deliveries, release
 from bindings.fan_out import fan_out_events
 from bindings.models import Attempt, Delivery, DeliveryState, OutcomeClass, Subscription
@@ -17,22 +17,16 @@ from bindings.redrive import cancel, redrive, retry_now, trim_deliveries
 from ingestion.models import Event
 from tests.http_receiver import Answer, HttpReceiver, Received, answers
 from tests.receipts import make_space
-from tests.subscriptions import make_due, make_event, make_subscription
+from tests.subscriptions import (
+    attempt_due_deliveries,
+    make_due,
+    make_event,
+    make_subscription,
+    owe,
+    the_delivery,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-def owe(url: str, *, events: int = 1, **fields: object) -> Subscription:
-    space = make_space()
-    subscription = make_subscription(url, **fields)
-    for _ in range(events):
-        make_event(space)
-    fan_out_events()
-    return subscription
-
-
-def the_delivery() -> Delivery:
-    return Delivery.objects.get()
 
 
 def test_failure_is_tried_again_under_the_same_id_with_a_fresh_signature(

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.fan_out import fan_out_events
 from bindings.models import Delivery
 from ingestion.embedded.ports import choose_port
 from tests.eventually import eventually
 from tests.receipts import make_space
-from tests.subscriptions import make_event, make_subscription
+from tests.subscriptions import attempt_due_deliveries, make_event, make_subscription
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "webhook_receiver.py"
 

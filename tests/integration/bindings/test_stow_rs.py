@@ -12,7 +12,6 @@ import pytest
 from django.db.models.functions import Now
 from pydicom import dcmread
 
-from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.fan_out import fan_out_events
 from bindings.models import Attempt, Delivery, Subscription
 from ingestion.models import Event, Instance, SenderKind, StorageSpace
@@ -23,7 +22,7 @@ from ingestion.use_cases.store_instance import Sender, receive_file
 from tests.builders import build_ct, new_uid, part10_bytes
 from tests.http_receiver import Answer, HttpReceiver, Received
 from tests.receipts import make_space
-from tests.subscriptions import make_due, make_subscription
+from tests.subscriptions import attempt_due_deliveries, make_due, make_subscription
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,8 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from bindings.attempt_deliveries import attempt_due_deliveries
 from bindings.fan_out import fan_out_events
-from bindings.models import Attempt, Delivery, Subscription
+from bindings.models import Attempt
 from ingestion.models import Event
 from ingestion.use_cases.delete_entities import delete_entities
 from ingestion.use_cases.register_receipts import register_pending_receipts
@@ -16,22 +15,15 @@ from ingestion.use_cases.retrieve_instances import Address
 from ingestion.use_cases.search_manifest import Scope
 from tests.http_receiver import HttpReceiver
 from tests.receipts import make_receipt, make_space
-from tests.subscriptions import make_event, make_subscription
+from tests.subscriptions import (
+    attempt_due_deliveries,
+    make_event,
+    make_subscription,
+    owe,
+    the_delivery,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-def owe(url: str, *, events: int = 1, **fields: object) -> Subscription:
-    space = make_space()
-    subscription = make_subscription(url, **fields)
-    for _ in range(events):
-        make_event(space)
-    fan_out_events()
-    return subscription
-
-
-def the_delivery() -> Delivery:
-    return Delivery.objects.get()
 
 
 def test_receiver_gets_the_event_in_headers_and_a_signature_it_can_verify(

@@ -7,7 +7,7 @@ import pytest
 
 from ingestion.dimse.database_use import close_idle_connections
 from ingestion.dimse.journal.tally import Tally
-from ingestion.dimse.protocol.commands import CommandField, Request, decode_response
+from ingestion.dimse.protocol.commands import CommandField, Request
 from ingestion.dimse.protocol.negotiation import AnsweredContext, ContextResult
 from ingestion.dimse.protocol.supported_services import Service
 from ingestion.dimse.services.instance_supply import InstanceSupply
@@ -21,6 +21,7 @@ from ingestion.errors import (
     Unavailable,
 )
 from ingestion.models import StorageSpace
+from tests.command_sets import decode_response
 from tests.integration.dimse.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from tests.scripted_peer import IMPLICIT_LITTLE
 from tests.unit.dimse.custodian import Custodian

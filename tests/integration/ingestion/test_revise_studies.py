@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from ingestion.models import Event, EventType, InstanceChange, Study, StudyRevision
 from ingestion.use_cases.describe_event import describe_event
 from ingestion.use_cases.register_receipts import register_pending_receipts
-from ingestion.use_cases.revise_studies import close_study, revise_due_studies
+from ingestion.use_cases.revise_studies import revise_due_studies
 from tests.receipts import make_receipt, make_space
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +27,7 @@ def test_study_is_revised_only_after_its_quiet_period() -> None:
     space = make_space(quiet_seconds=3600, max_wait_seconds=3600)
     received({"sop": "1"}, space=space)
     assert revise_due_studies() == 0
-    close_study(Study.objects.get().pk)
+    Study.objects.update(settles_at=Now())
     assert revise_due_studies() == 1
     assert Study.objects.get().settles_at is None
     assert revise_due_studies() == 0

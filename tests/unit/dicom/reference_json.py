@@ -16,7 +16,6 @@ Attribute = dict[str, Any]
 
 PYDICOM_FAILS: Attribute = {"vr": "pydicom raises"}
 _PIXEL_DATA = {0x7FE00008, 0x7FE00009, 0x7FE00010}
-_BINARY = {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}
 _WORD_BYTES = {"OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2}
 _TEXT = {"AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UC", "UI"}
 

@@ -187,23 +187,21 @@ def test_extended_negotiation_is_proposed_and_its_answer_read() -> None:
 
 # PS3.8 Table 9-21.
 @pytest.mark.parametrize(
-    ("answer", "is_transient", "words"),
+    ("answer", "words"),
     [
-        ((1, 1, 1), False, "for good: no reason given"),
-        ((1, 1, 2), False, "for good: application context name not supported"),
-        ((1, 1, 3), False, "for good: calling AE title not recognized"),
-        ((1, 1, 7), False, "for good: called AE title not recognized"),
-        ((1, 2, 1), False, "for good: no reason given by its ACSE"),
-        ((1, 2, 2), False, "for good: protocol version not supported"),
-        ((2, 3, 1), True, "for now: temporary congestion"),
-        ((2, 3, 2), True, "for now: local limit exceeded"),
-        ((2, 3, 9), True, "for now: source 3, reason 9"),
-        ((7, 1, 1), False, "with result 7: no reason given"),
+        ((1, 1, 1), "for good: no reason given"),
+        ((1, 1, 2), "for good: application context name not supported"),
+        ((1, 1, 3), "for good: calling AE title not recognized"),
+        ((1, 1, 7), "for good: called AE title not recognized"),
+        ((1, 2, 1), "for good: no reason given by its ACSE"),
+        ((1, 2, 2), "for good: protocol version not supported"),
+        ((2, 3, 1), "for now: temporary congestion"),
+        ((2, 3, 2), "for now: local limit exceeded"),
+        ((2, 3, 9), "for now: source 3, reason 9"),
+        ((7, 1, 1), "with result 7: no reason given"),
     ],
 )
-def test_rejection_is_told_in_words(
-    answer: tuple[int, int, int], is_transient: bool, words: str
-) -> None:
+def test_rejection_is_told_in_words(answer: tuple[int, int, int], words: str) -> None:
     def script(peer: ScriptedPeer) -> None:
         read_request(peer)
         peer.send(associate_rj(*answer))
@@ -213,7 +211,6 @@ def test_rejection_is_told_in_words(
     error = play(script, AssociationRejected)
     assert isinstance(error, AssociationRejected)
     assert (error.result, error.source, error.reason) == answer
-    assert error.is_transient is is_transient
     assert str(error) == f"the peer rejected the association {words}"
 
 

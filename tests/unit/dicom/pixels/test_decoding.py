@@ -17,7 +17,6 @@ from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.image_frames import BIG_ENDIAN, EXPLICIT_LITTLE, stored_image
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 
 # No decoder of pydicom reads 12 bits of JPEG Extended; DCMTK's dcmdjpeg says what is in them.

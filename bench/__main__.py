@@ -18,6 +18,7 @@ from bench.parts.c_get import measure_c_get
 from bench.parts.c_move import measure_c_move
 from bench.parts.c_store import measure_c_store
 from bench.parts.lag import measure_lag
+from bench.parts.matches import measure_matches
 from bench.parts.memory import measure_memory
 from bench.parts.qido import measure_qido
 from bench.parts.read import measure_read
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Workshop], None]] = {
     "read": measure_read,
     "qido": measure_qido,
     "lag": measure_lag,
+    "matches": measure_matches,
     "memory": measure_memory,
     "soak": measure_soak,
 }

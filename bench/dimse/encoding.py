@@ -1,6 +1,6 @@
 """Encodes what a peer says: PDUs, the items of an association, command sets.
 
-Sources: PS3.8 9.3 (PDUs), PS3.7 D.3.3.4 (role selection), PS3.7 E.1 (command elements).
+Sources: PS3.8 9.3 (PDUs), PS3.7 D.3.3.4 and D.3.3.5 (roles, extended negotiation), E.1 (commands).
 """
 
 import struct
@@ -39,6 +39,7 @@ class Command(IntEnum):
     FIND_RQ = 0x0020
     MOVE_RQ = 0x0021
     ECHO_RQ = 0x0030
+    CANCEL_RQ = 0x0FFF
     STORE_RSP = 0x8001
 
 
@@ -59,11 +60,15 @@ class Element(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A presentation context to ask for; with `is_scp` objects come to us by it."""
+    """A presentation context to ask for; with `is_scp` objects come to us by it.
+
+    `extended` is service class application information (PS3.7 D.3.3.5).
+    """
 
     abstract_syntax: str
     transfer_syntax: str
     is_scp: bool = False
+    extended: bytes = b""
 
 
 def pdu(kind: int, body: bytes) -> bytes:
@@ -83,16 +88,19 @@ def fragment(context_id: int, control: int, data: bytes) -> bytes:
 
 def associate_request(called: str, proposals: Iterable[Proposal]) -> bytes:
     """A-ASSOCIATE-RQ; the contexts are numbered 1, 3, 5 …"""
-    contexts, roles = b"", b""
+    contexts, items = b"", b""
     for number, proposal in enumerate(proposals):
         context = item(0x30, proposal.abstract_syntax.encode())
         context += item(0x40, proposal.transfer_syntax.encode())
         contexts += item(0x20, bytes((2 * number + 1, 0, 0, 0)) + context)
+        uid = proposal.abstract_syntax.encode()
+        named = struct.pack(">H", len(uid)) + uid
         if proposal.is_scp:
-            uid = proposal.abstract_syntax.encode()
-            roles += item(0x54, struct.pack(">H", len(uid)) + uid + b"\0\1")
+            items += item(0x54, named + b"\0\1")
+        if proposal.extended:
+            items += item(0x56, named + proposal.extended)
     titles = f"{called:<16}{CALLING_AE_TITLE:<16}".encode()
-    return pdu(Pdu.ASSOCIATE_RQ, _association(titles, contexts, roles=roles))
+    return pdu(Pdu.ASSOCIATE_RQ, _association(titles, contexts, items=items))
 
 
 def associate_acceptance(request: bytes, transfer_syntaxes: Mapping[int, str]) -> bytes:
@@ -119,10 +127,10 @@ def identifier(elements: Mapping[int, str]) -> bytes:
     )
 
 
-def _association(titles: bytes, contexts: bytes, *, roles: bytes = b"") -> bytes:
+def _association(titles: bytes, contexts: bytes, *, items: bytes = b"") -> bytes:
     """PS3.8 Table 9-11: version 1, titles, presentation contexts, user information."""
     user = item(0x51, struct.pack(">I", PDU_BYTES_MAX))
-    user += item(0x52, IMPLEMENTATION_CLASS_UID.encode()) + roles
+    user += item(0x52, IMPLEMENTATION_CLASS_UID.encode()) + items
     application = item(0x10, APPLICATION_CONTEXT.encode())
     return struct.pack(">Hxx", 1) + titles + bytes(32) + application + contexts + item(0x50, user)
 

@@ -28,8 +28,10 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 QUERY_RETRIEVE_LEVEL, STUDY_INSTANCE_UID = 0x00080052, 0x0020000D
-PENDING = (0xFF00, 0xFF01)
+PENDING, CANCELLED = (0xFF00, 0xFF01), 0xFE00
 FIRST_CONTEXT = 1
+# PS3.4 C.5.1.1.2.1: instances may be sought in all studies.
+RELATIONAL_FIND = Proposal(STUDY_ROOT_FIND, ImplicitVRLittleEndian, extended=b"\1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,37 @@ class Answered:
 
 def find_studies(peer: Peer, keys: Mapping[int, str]) -> Answered:
     """Ask for studies. Raises `NotMeasured` unless the last answer is success."""
-    with Association(peer, [Proposal(STUDY_ROOT_FIND, ImplicitVRLittleEndian)]) as association:
+    return _found(peer, Proposal(STUDY_ROOT_FIND, ImplicitVRLittleEndian), keys, level="STUDY")
+
+
+def find_instances(peer: Peer, keys: Mapping[int, str]) -> Answered:
+    """Ask for instances, of whatever study. Raises `NotMeasured` unless it ends in success."""
+    return _found(peer, RELATIONAL_FIND, keys, level="IMAGE")
+
+
+def seconds_of_cancel(peer: Peer, keys: Mapping[int, str], *, after: int) -> float:
+    """Ask for instances, cancel after so many; how long what came before the last answer took.
+
+    Raises `NotMeasured` unless that says that the query was cancelled.
+    """
+    with Association(peer, [RELATIONAL_FIND]) as association:
+        message_id = _ask(association, Command.FIND_RQ, STUDY_ROOT_FIND, keys, level="IMAGE")
+        for _ in range(after):
+            association.receive()
         begun = time.perf_counter()
-        _ask(association, Command.FIND_RQ, STUDY_ROOT_FIND, keys)
+        association.send(FIRST_CONTEXT, _cancel(message_id))
+        while (answer := association.receive()).number(Element.STATUS) in PENDING:
+            pass
+        seconds = time.perf_counter() - begun
+    if answer.number(Element.STATUS) != CANCELLED:
+        raise NotMeasured(f"{peer.name} was not cancelled")
+    return seconds
+
+
+def _found(peer: Peer, proposal: Proposal, keys: Mapping[int, str], *, level: str) -> Answered:
+    with Association(peer, [proposal]) as association:
+        begun = time.perf_counter()
+        _ask(association, Command.FIND_RQ, STUDY_ROOT_FIND, keys, level=level)
         count, data_set_bytes, first = 0, 0, 0.0
         while (answer := association.receive()).number(Element.STATUS) in PENDING:
             count += 1
@@ -120,19 +150,33 @@ def _ask(
     sop_class_uid: str,
     keys: Mapping[int, str],
     *,
+    level: str = "STUDY",
     destination: str = "",
-) -> None:
+) -> int:
+    """Send a request; returns its Message ID."""
+    message_id = association.next_message_id()
     elements: dict[int, int | str] = {
         Element.AFFECTED_SOP_CLASS_UID: sop_class_uid,
         Element.COMMAND_FIELD: command,
-        Element.MESSAGE_ID: association.next_message_id(),
+        Element.MESSAGE_ID: message_id,
         Element.PRIORITY: 0,
         Element.DATA_SET_TYPE: DATA_SET_PRESENT,
     }
     if destination:
         elements[Element.MOVE_DESTINATION] = destination
-    data_set = identifier({QUERY_RETRIEVE_LEVEL: "STUDY", **keys})
+    data_set = identifier({QUERY_RETRIEVE_LEVEL: level, **keys})
     association.send(FIRST_CONTEXT, command_set(elements), [data_set])
+    return message_id
+
+
+def _cancel(message_id: int) -> bytes:
+    return command_set(
+        {
+            Element.COMMAND_FIELD: Command.CANCEL_RQ,
+            Element.MESSAGE_ID_RESPONDED_TO: message_id,
+            Element.DATA_SET_TYPE: NO_DATA_SET,
+        }
+    )
 
 
 def _check(peer: Peer, answer: Message) -> None:

@@ -5,16 +5,12 @@ rows, for 1,000,000 instances would take hours to store.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from pathlib import Path
 from statistics import median
-
-import psycopg2
 
 from bench.archives import write_many_studies
 from bench.curl import fetch
-from bench.errors import NotMeasured
 from bench.figures import REQUESTS, Cell
+from bench.generated_rows import generate_studies
 from bench.instances import InstanceSet
 from bench.peers.available import ORTHANC_POSTGRESQL, OURS, durable_peers
 from bench.peers.ours import OwnRun, run_ours
@@ -27,7 +23,6 @@ STUDIES, INSTANCES = 1000, 10
 GENERATED = (1000, 100_000)
 FASTER, GROWTH_MAX = 5.0, 2.0
 ACCEPT = "application/dicom+json"
-SQL = Path(__file__).parents[1] / "generated_rows.sql"
 FIELDS = "includefield=00081030%2C00080060%2C00080090%2C00100030"
 # As OHIF's study list asks (its page is 100 and one more). Of one patient there is one study:
 # no page of 100, so no goal.
@@ -87,7 +82,7 @@ def _grow(workshop: Workshop, run: OwnRun) -> None:
     smaller: dict[str, float] = {}
     first = 0
     for studies in GENERATED:
-        _generate(run, first=first, last=studies - 1)
+        generate_studies(run, first=first, last=studies - 1)
         first = studies
         for name, p50 in _p50s_ms(run.peer, repeats=5 if workshop.is_quick else 40):
             cell = Cell(PART, f"{name}, {studies} studies of generated rows: p50", "ms")
@@ -103,15 +98,3 @@ def _p50s_ms(peer: Peer, *, repeats: int) -> Iterator[tuple[str, float]]:
         fetch(peer, [path] * 3, accept=ACCEPT)
         seconds = [fetch(peer, [path] * 4, accept=ACCEPT).seconds / 4 for _ in range(repeats)]
         yield name, median(seconds) * 1000
-
-
-def _generate(run: OwnRun, *, first: int, last: int) -> None:
-    with closing(psycopg2.connect(run.database_url())) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM ingestion_storagespace ORDER BY id LIMIT 1")
-            row = cursor.fetchone()
-            if row is None:
-                raise NotMeasured("there is no storage space")
-            values = {"space": row[0], "first": first, "last": last}
-            cursor.execute(SQL.read_text("utf-8"), values)

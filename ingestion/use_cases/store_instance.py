@@ -122,6 +122,7 @@ class IncomingInstance:
         require_room(self._spool_folder)
         self._spool = self._new_spool()
         self._meta: FileMeta | None = None
+        self._is_announced = False
 
     def _new_spool(self) -> Spool:
         limits = settings.LIMITS
@@ -154,10 +155,11 @@ class IncomingInstance:
             self._meta = self._read_meta()
 
     def write_file_meta(self, encoded: bytes, meta: FileMeta) -> None:
-        """Begin with file meta information of our own making."""
+        """Begin with file meta information of our own making, to which the data set must keep."""
         self._spool.write(encoded)
         self._spool.hash_from(len(encoded))
         self._meta = meta
+        self._is_announced = True
 
     def store(
         self, *, study_instance_uid: str = "", borrow_database: BorrowDatabase = own_database
@@ -175,7 +177,8 @@ class IncomingInstance:
         described = describe_data_set(
             _DataSet(self._spool, meta.data_set_offset), meta.transfer_syntax_uid
         )
-        _check_identifiers(meta, described.attributes, study_instance_uid)
+        _check_identifiers(meta, described.attributes, is_announced=self._is_announced)
+        _check_study(described.attributes, study_instance_uid)
         data_set_offset = self._ensure_file_meta(meta, described.attributes)
         sha256 = self._spool.sha256(data_set_offset)
         stored = self._put(described.attributes, sha256, borrow_database=borrow_database)
@@ -209,8 +212,9 @@ class IncomingInstance:
         raise TruncatedDataSet("the object ends inside its file meta information")
 
     def _ensure_file_meta(self, meta: FileMeta, attributes: IndexedAttributes) -> int:
-        """Make the spool a DICOM file if it is none yet. Returns where the data set begins."""
-        if self._spool.read_at(128, 4) == b"DICM" and meta.data_set_offset:
+        """Make the spool a file of this object. Returns where the data set begins."""
+        is_named = meta.sop_instance_uid in ("", attributes.sop_instance_uid)
+        if self._spool.read_at(128, 4) == b"DICM" and meta.data_set_offset and is_named:
             return meta.data_set_offset
         bare, encoded = (
             self._spool,
@@ -262,13 +266,21 @@ class _DataSet:
         return self._spool.read_at(self._offset + offset, length)
 
 
-def _check_identifiers(meta: FileMeta, attributes: IndexedAttributes, study_uid: str) -> None:
-    """Raise when the envelope names another object than the data set does."""
-    for name, outer, inner in (
-        ("SOP Class UID", meta.sop_class_uid, attributes.sop_class_uid),
-        ("SOP Instance UID", meta.sop_instance_uid, attributes.sop_instance_uid),
-    ):
-        if outer and outer != inner:
+def _check_identifiers(
+    meta: FileMeta, attributes: IndexedAttributes, *, is_announced: bool
+) -> None:
+    """Raise when the envelope names another object than the data set does.
+
+    A file may name another SOP Instance, as many do that were anonymized: its data set counts.
+    """
+    pairs = [("SOP Class UID", meta.sop_class_uid, attributes.sop_class_uid)]
+    if is_announced:
+        pairs.append(("SOP Instance UID", meta.sop_instance_uid, attributes.sop_instance_uid))
+    for name, outer, inner in pairs:
+        if outer not in ("", inner):
             raise IdentifierMismatch(f"{name} of the data set differs from what announced it")
+
+
+def _check_study(attributes: IndexedAttributes, study_uid: str) -> None:
     if study_uid and attributes.study_instance_uid != study_uid:
         raise StudyMismatch("the instance belongs to another study than the one addressed")

@@ -1,6 +1,7 @@
 """The one way in: bytes kept as they came, described, and refused with a reason."""
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from tests.bundled_files import BUNDLED_FILES, bundled_name
 pytestmark = pytest.mark.django_db
 
 SENDER = Sender(kind=SenderKind.STOW, conversation_id="r1", principal="tester")
-CT = "1.2.840.10008.5.1.4.1.1.2"
+CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 
 
 def store_file(space: StorageSpace, content: bytes, *, step: int = 65536) -> StoredInstance:
@@ -107,6 +108,24 @@ def test_bare_data_set_is_given_file_meta(folder_space: StorageSpace, step: int)
     assert content[128:132] == b"DICM"
     assert content[stored.data_set_offset :] == encoded
     assert stored.data_set_sha256 == hashlib.sha256(encoded).digest()
+
+
+def test_file_that_names_another_instance_is_given_file_meta_of_its_own(
+    folder_space: StorageSpace,
+) -> None:
+    """Whoever anonymizes a file may forget what stands in front of the data set."""
+    dataset = build_ct()
+    dataset.file_meta.SourceApplicationEntityTitle = "CT1"
+    uid = dataset.SOPInstanceUID.encode()
+    other = uid[:-1] + (b"1" if uid[-1:] == b"2" else b"2")
+    stored = store_file(folder_space, part10_bytes(dataset).replace(uid, other, 1))
+    content = stored_bytes(folder_space, stored)
+    assert stored.attributes.sop_instance_uid == dataset.SOPInstanceUID
+    assert content[stored.data_set_offset :] == data_set_bytes(dataset)
+    read = dcmread(BytesIO(content))
+    assert read.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
+    assert read.file_meta.SourceApplicationEntityTitle == "CT1"
+    assert not leftovers(folder_space)
 
 
 def test_large_object_is_spilled_and_kept(folder_space: StorageSpace) -> None:
@@ -193,10 +212,8 @@ def test_refusals(folder_space: StorageSpace) -> None:
     ):
         with pytest.raises(error):
             store_file(folder_space, broken)
-    uid = dataset.SOPInstanceUID.encode()
-    other = uid[:-1] + (b"1" if uid[-1:] == b"2" else b"2")
     with pytest.raises(IdentifierMismatch):
-        store_file(folder_space, content.replace(uid, other, 1))  # in the file meta only
+        store_file(folder_space, content.replace(CT.encode(), MR.encode(), 1))  # the file meta's
     assert not leftovers(folder_space)
     assert not Receipt.objects.exists()
 

@@ -10,6 +10,8 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
+from tests.dicom_peers import call
+
 PUSH = UID("1.2.840.10008.1.20.1")
 PUSH_INSTANCE = UID("1.2.840.10008.1.20.1.1")
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -58,13 +60,7 @@ def associated(port: int, told: Told) -> Iterator[Association]:
     """MODALITY's association with INGEST, on which it can be told."""
     peer = AE("MODALITY")
     peer.add_requested_context(PUSH, ExplicitVRLittleEndian)
-    association = peer.associate(
-        "127.0.0.1",
-        port,
-        ae_title="INGEST",
-        evt_handlers=[(evt.EVT_N_EVENT_REPORT, told.take)],
-    )
-    assert association.is_established
+    association = call(peer, port, handlers=[(evt.EVT_N_EVENT_REPORT, told.take)])
     try:
         yield association
     finally:
@@ -99,8 +95,7 @@ def report(port: int, event_type: int, data_set: Dataset, *, calling: str = "ARC
     peer = AE(calling)
     peer.add_requested_context(PUSH)
     role = build_role(PUSH, scp_role=True)
-    association = peer.associate("127.0.0.1", port, ae_title="INGEST", ext_neg=[role])
-    assert association.is_established
+    association = call(peer, port, ext_neg=[role])
     try:
         status, _ = association.send_n_event_report(data_set, event_type, PUSH, PUSH_INSTANCE)
         return int(status.Status)

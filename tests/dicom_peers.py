@@ -1,14 +1,61 @@
-"""Peers that pynetdicom plays: foreign application entities that answer us, for real."""
+"""Peers that pynetdicom plays: foreign application entities that answer or call us, for real."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
 
 Handler = tuple[Any, ...]
 VERIFICATION = "1.2.840.10008.1.1"
+
+
+class _Checkpoint(threading.Event):
+    """Where the thread of an association waits while another asks and reads the answer.
+
+    pynetdicom's own may be passed by the thread just before it is closed, while the flag still
+    says that the thread waits: then the thread takes the answer from whoever waits for it.
+    """
+
+    def __init__(self, association: Association) -> None:
+        super().__init__()
+        self._association = association
+        self._turn = threading.Lock()
+        self.set()
+
+    def clear(self) -> None:
+        with self._turn:
+            super().clear()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        while super().wait(timeout):
+            with self._turn:
+                if self.is_set():
+                    self._association._is_paused = False
+                    return True
+        return False
+
+
+def _put_checkpoint(event: Event) -> None:
+    event.assoc._reactor_checkpoint = _Checkpoint(event.assoc)
+
+
+CALLING: Handler = (evt.EVT_ESTABLISHED, _put_checkpoint)
+
+
+def call(
+    entity: AE, port: int, *, ae_title: str = "INGEST", handlers: Iterable[Handler] = (), **how: Any
+) -> Association:
+    """An association with the entity at this port, which loses no answers."""
+    association = entity.associate(
+        "127.0.0.1", port, ae_title=ae_title, evt_handlers=[CALLING, *handlers], **how
+    )
+    assert association.is_established
+    return association
 
 
 @contextmanager
@@ -48,7 +95,7 @@ def moving(destinations: Mapping[str, tuple[str, int]], files: Sequence[Any]) ->
 
     def handle(event: Any) -> Iterator[Any]:
         known = destinations.get(event.move_destination)
-        yield known or (None, None)
+        yield (*known, {"evt_handlers": [CALLING]}) if known else (None, None)
         yield len(files)
         for data_set in files:
             yield 0xFF00, data_set

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def eventually(
-    condition: Callable[[], T | None], *, within_seconds: float = 10, every_seconds: float = 0.02
+    condition: Callable[[], T | None], *, within_seconds: float = 60, every_seconds: float = 0.02
 ) -> T:
     """The first true value of the condition. Raises `AssertionError` when time is up."""
     deadline = time.monotonic() + within_seconds

@@ -75,7 +75,7 @@ class _Server(ThreadingHTTPServer):
 def _handler(receiver: HttpReceiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 10
+        timeout = 60
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -84,7 +84,7 @@ def _handler(receiver: HttpReceiver) -> type[BaseHTTPRequestHandler]:
             receiver.received.append(received)
             answer = receiver.script(received)
             if answer.held_until is not None:
-                answer.held_until.wait(30)
+                answer.held_until.wait(60)
             try:
                 self._answer(answer)
             except OSError:  # the peer gave up

@@ -62,9 +62,9 @@ class ScriptedAcceptor:
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._accepting.join(10)
+        self._accepting.join(60)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         if kind is None and self.errors:
             raise self.errors[0]
 

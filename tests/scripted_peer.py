@@ -73,14 +73,14 @@ class Response:
 class ScriptedPeer:
     """One end of a connection, at the disposal of a test."""
 
-    def __init__(self, connection: socket.socket, *, timeout_seconds: float = 10) -> None:
+    def __init__(self, connection: socket.socket, *, timeout_seconds: float = 60) -> None:
         self.connection = connection
         self._fragments: list[tuple[int, int, bytes]] = []
         connection.settimeout(timeout_seconds)
 
     @classmethod
     def connect(cls, host: str, port: int) -> Self:
-        return cls(socket.create_connection((host, port), timeout=10))
+        return cls(socket.create_connection((host, port), timeout=60))
 
     def __enter__(self) -> Self:
         return self

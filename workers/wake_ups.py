@@ -1,6 +1,6 @@
 """Telling a worker that rows became due: the port named by `settings.WAKE_UPS`.
 
-Bounded below a second when the broker is down or silent, since an answer may wait behind it.
+Bounded when the broker is down or silent: other wake-ups of the process wait behind this one.
 """
 
 import os
@@ -18,7 +18,7 @@ from workers.celery_app import app, transport_options
 from workers.queues import DELIVER, INGEST, MESSAGES_MAX, REVISIONS
 from workers.schedule import declared_length
 
-WAIT_SECONDS = 0.4
+WAIT_SECONDS = 2.0
 
 QUEUE_OF = {
     Work.REGISTER_RECEIPTS: INGEST,

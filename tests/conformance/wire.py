@@ -63,7 +63,7 @@ class Wire:
         """Send exactly these bytes, with a Host that has no port, as dicomweb-client does."""
         place = urlsplit(self.server.url)
         lines = [request_line, "Host: 127.0.0.1", f"Authorization: Bearer {self.token}", *headers]
-        with socket.create_connection(("127.0.0.1", place.port or 0), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", place.port or 0), timeout=60) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
             response = HTTPResponse(connection, method=request_line.split(maxsplit=1)[0])
             response.begin()

@@ -88,7 +88,7 @@ def product(tmp_path: Path) -> Iterator[Run]:
 def get(url: str) -> int:
     """The status of a GET."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     try:
         connection.request("GET", parts.path)
         return connection.getresponse().status

@@ -55,7 +55,7 @@ class Client:
             headers={"Authorization": f"Bearer {self.endpoints['token']}", **headers},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -66,7 +66,7 @@ def test_a_folder_is_imported_found_and_told(product: Run, tmp_path: Path) -> No
         f"{endpoints['dicomweb']}/studies?StudyInstanceUID={study}",
         headers={"Authorization": f"Bearer {endpoints['token']}"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         (found,) = json.loads(answer.read())
     assert found["00201208"]["Value"] == [5]
     assert product.send(signal.SIGINT) == 0

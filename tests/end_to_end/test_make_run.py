@@ -62,8 +62,8 @@ def test_it_comes_up_heals_and_stops_without_a_trace(product: Run, taken_ports: 
     before = {mark.pid for mark in product.children()}
     web_pid = pid_of(product, "gunicorn")
     os.kill(web_pid, signal.SIGKILL)
-    eventually(lambda: "web is started again" in product.log.read_text(), within_seconds=20)
-    eventually(lambda: get_or_zero(f"{web}/health/ready") == 200, within_seconds=30)
+    eventually(lambda: "web is started again" in product.log.read_text(), within_seconds=60)
+    eventually(lambda: get_or_zero(f"{web}/health/ready") == 200, within_seconds=60)
     assert pid_of(product, "gunicorn") not in before
 
     children = product.children()

@@ -61,7 +61,7 @@ class Site:
             self.endpoints["dicomweb"] + path,
             headers={"Accept": accept, "Authorization": f"Bearer {self.endpoints['token']}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             body: bytes = answer.read()
         return body
 

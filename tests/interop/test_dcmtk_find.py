@@ -13,6 +13,7 @@ from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from tests.builders import build_ct, new_uid, part10_bytes
+from tests.dicom_peers import call
 from tests.eventually import eventually
 from tests.interop.conftest import Site
 
@@ -159,10 +160,7 @@ def test_extended_negotiation_of_pynetdicom(
     item = SOPClassExtendedNegotiation()
     item.sop_class_uid = UID(STUDY_ROOT)
     item.service_class_application_information = b"\1\1\1" if is_relational else b"\0\0\0"
-    association = entity.associate(
-        dimse["host"], dimse["port"], ae_title=dimse["ae_title"], ext_neg=[item]
-    )
-    assert association.is_established
+    association = call(entity, dimse["port"], ae_title=dimse["ae_title"], ext_neg=[item])
     asked = Dataset()
     asked.QueryRetrieveLevel = "IMAGE"
     asked.PatientID = held[0].PatientID

@@ -61,7 +61,7 @@ def test_user_with_passcode_is_confirmed(service: Service, tmp_path: Path) -> No
 def test_token_is_confirmed(service: Service, tmp_path: Path) -> None:
     claims = {"sub": "grace", "iss": "https://id.example", "aud": "imaging"}
     token = tmp_path / "token"
-    token.write_text(jwt.encode({**claims, "exp": time.time() + 60}, KEY, "ES256"))
+    token.write_text(jwt.encode({**claims, "exp": time.time() + 3600}, KEY, "ES256"))
     answer = storescu(service, tmp_path, "--jwt", str(token), "-rsp")
     assert answer.returncode == 0, answer.stderr
     assert eventually(AssociationRecord.objects.first).user_identity == "grace"

@@ -119,7 +119,7 @@ def dcmtk_port(authority: Authority, tmp_path: Path) -> Iterator[int]:
     )
     yield port
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_we_call_and_are_known_by_our_certificate(authority: Authority, dcmtk_port: int) -> None:
@@ -127,7 +127,7 @@ def test_we_call_and_are_known_by_our_certificate(authority: Authority, dcmtk_po
 
     def connected() -> socket.socket | None:
         try:
-            return socket.create_connection(("127.0.0.1", dcmtk_port), timeout=10)
+            return socket.create_connection(("127.0.0.1", dcmtk_port), timeout=60)
         except ConnectionRefusedError:
             return None
 

@@ -139,7 +139,7 @@ def storage_commitment(neighbours: Neighbours, datasets: list[Dataset]) -> dict[
     """What Orthanc knows once we reported on what it asked us to commit to."""
     names = [[dataset.SOPClassUID, dataset.SOPInstanceUID] for dataset in datasets]
     path = neighbours.orthanc.ask(f"{US}/storage-commitment", {"DicomInstances": names})["Path"]
-    eventually(lambda: neighbours.orthanc.ask(path)["Status"] != "Pending", within_seconds=30)
+    eventually(lambda: neighbours.orthanc.ask(path)["Status"] != "Pending", within_seconds=60)
     report: dict[str, Any] = neighbours.orthanc.ask(path)
     return report
 

@@ -26,7 +26,7 @@ def test_orthanc_commits_to_what_it_holds(start_service: Start, tmp_path: Path) 
         remote.port = orthanc.dicom_port
         request_commitment(remote, [known, strange], calling_ae_title="INGEST", wait_seconds=0.5)
         eventually(
-            lambda: CommitmentRequest.objects.get().answered_at is not None, within_seconds=30
+            lambda: CommitmentRequest.objects.get().answered_at is not None, within_seconds=60
         )
     ((_, failed, reason),) = CommitmentRequest.objects.get().failed
     assert (failed, reason) == (strange.sop_instance_uid, 0x0112)

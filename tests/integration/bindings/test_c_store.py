@@ -72,7 +72,7 @@ def space(transactional_db: None, tmp_path: Path) -> StorageSpace:
 
 def subscribe(port: int, **fields: object) -> Subscription:
     entity = RemoteApplicationEntity.objects.create(
-        ae_title="ARCHIVE", host="127.0.0.1", port=port, response_timeout_seconds=5.0
+        ae_title="ARCHIVE", host="127.0.0.1", port=port, response_timeout_seconds=60.0
     )
     return make_subscription(
         "", kind=BindingKind.C_STORE, application_entity=entity, signing_secret="", **fields

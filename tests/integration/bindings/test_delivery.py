@@ -131,12 +131,12 @@ def test_poisoned_delivery_does_not_hold_up_its_neighbours(receiver: HttpReceive
         return Answer(500, held_until=hold) if is_poisoned else Answer()
 
     receiver.script = script
-    Subscription.objects.update(timeout_seconds=1.5)
+    Subscription.objects.update(timeout_seconds=4.5)
     attempt_deliveries(subscription.pk)
     hold.set()
     assert Delivery.objects.filter(state="delivered").count() == 39
     assert Delivery.objects.get(uuid=poisoned).state == "pending"
-    assert "1.5 s" in Delivery.objects.get(uuid=poisoned).problem
+    assert "4.5 s" in Delivery.objects.get(uuid=poisoned).problem
 
 
 @pytest.mark.parametrize("broken", [{"type": "StudyRevisionEvent"}, {"data": []}])

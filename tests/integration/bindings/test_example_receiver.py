@@ -51,7 +51,7 @@ def test_documented_receiver_verifies_and_prints() -> None:
             assert receiver.stdout is not None
             assert receiver.stdout.readline().split() == ["DicomAvailableEvent", "study", "1.2.3"]
             with pytest.raises(urllib.error.HTTPError, match="403") as refused:
-                urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=5)
+                urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=60)
             refused.value.close()
         finally:
             receiver.terminate()

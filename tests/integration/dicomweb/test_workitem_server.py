@@ -45,7 +45,7 @@ def test_a_conversation(
 ) -> None:
     address = urlsplit(server.url)
     assert address.hostname is not None
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
     headers = {"Authorization": f"Bearer {make_token(may_store=True, all_spaces=True)}"}
     for method, target, data_set, status in CONVERSATION:
         body: bytes | Iterable[bytes] | None = None

@@ -58,11 +58,11 @@ def running_web(folder: Path, *arguments: str) -> Iterator[RunningWeb]:
             start_new_session=True,
         )
         try:
-            eventually(lambda: _is_up(base), within_seconds=30)
+            eventually(lambda: _is_up(base), within_seconds=60)
             yield RunningWeb(base, process.pid, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 def _database_url() -> str:
@@ -73,7 +73,7 @@ def _database_url() -> str:
 
 def _is_up(base: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{base}/health/live", timeout=5) as response:
+        with urllib.request.urlopen(f"{base}/health/live", timeout=60) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False

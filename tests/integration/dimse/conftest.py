@@ -90,7 +90,7 @@ def _start(objects: Path, *, has_tls: bool) -> Service:
 
     def end() -> None:
         stop.set()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
     tls_port = secure.getsockname()[1] if secure else 0

@@ -70,7 +70,7 @@ class Command:
                 assert self.process.poll() is None, self.log.read_text()
                 return None
 
-        return eventually(attempt, within_seconds=30)
+        return eventually(attempt, within_seconds=60)
 
     def associated(self) -> ScriptedPeer:
         peer = self.connect()
@@ -83,7 +83,7 @@ class Command:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def start(commands: ExitStack, folder: Path, **environment: str) -> Command:
 
     def end() -> None:
         command.process.kill()
-        command.process.wait(10)
+        command.process.wait(60)
 
     commands.callback(end)
     return command
@@ -120,7 +120,7 @@ def test_stop_signal_lets_an_association_finish(
     assert peer.read_response().status == 0
     assert peer.release().kind == RELEASE_RP
     peer.connection.close()
-    assert command.process.wait(20) == 0
+    assert command.process.wait(60) == 0
     assert Receipt.objects.get().sop_instance_uid == dataset.SOPInstanceUID
     assert "Traceback" not in command.log.read_text()
 
@@ -143,7 +143,7 @@ def test_association_that_does_not_finish_is_aborted(commands: ExitStack, tmp_pa
     command.process.terminate()
     assert peer.read_pdu().kind == ABORT
     peer.connection.close()
-    assert command.process.wait(20) == 0
+    assert command.process.wait(60) == 0
 
 
 def test_connections_are_shared_by_the_processes(commands: ExitStack, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_taken_port_is_a_clear_error(commands: ExitStack, tmp_path: Path) -> Non
         taken.listen()
         port = str(taken.getsockname()[1])
         command = start(commands, tmp_path, INGESTION_DIMSE_PORT=port)
-        assert command.process.wait(30) == 1
+        assert command.process.wait(60) == 1
     log = command.log.read_text()
     assert f"127.0.0.1:{port}: Address already in use" in log
     assert "Traceback" not in log
@@ -237,10 +237,10 @@ def test_database_that_hangs_is_one_that_is_away(commands: ExitStack, tmp_path: 
     with command.associated() as peer:
         assert store(peer, first).status == 0
         way.fall_silent()
-        peer.connection.settimeout(30)
+        peer.connection.settimeout(60)
         assert store(peer, second).status >> 8 == 0xA7  # the sender may try again
         with command.connect() as other:
-            other.connection.settimeout(30)
+            other.connection.settimeout(60)
             answer = other.associate()
             assert (answer.kind, tuple(answer.body[1:])) == (ASSOCIATE_RJ, (2, 3, 1))
         way.speak()
@@ -268,7 +268,7 @@ def _associations_of(process_id: int, port: int) -> set[str]:
 
 def _is_refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except ConnectionError:
         return True
     return False

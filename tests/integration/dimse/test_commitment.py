@@ -182,7 +182,7 @@ def test_ten_thousand_references_in_one_request(service: Service) -> None:
     (uid,), told = sent(service), Told()
     with associated(service.port, told) as association:
         assert ask(association, wanted(uid, *(f"1.2.3.{n}" for n in range(9_999)))) == 0
-        eventually(lambda: told.reports, within_seconds=30)
+        eventually(lambda: told.reports, within_seconds=60)
     assert (told.committed(), len(told.failed())) == ([uid], 9_999)
 
 

@@ -87,7 +87,7 @@ def test_result_on_the_same_association_is_waited_for(service: Service) -> None:
         peer.associate()
         store(peer, dataset)
     remote = known(service.port, ae_title="INGEST")  # ourselves, as a peer
-    request = asked(remote, str(dataset.SOPInstanceUID), "1.2.3.4", wait_seconds=10)
+    request = asked(remote, str(dataset.SOPInstanceUID), "1.2.3.4", wait_seconds=60)
     assert request.answered_at is not None
     assert request.failed == [[CT, "1.2.3.4", 0x0112]]
 

@@ -47,21 +47,21 @@ class Holder(threading.Thread):
         with self._turns.turn(peer=self._peer):
             self.process = server_process()
             self.has_turn.set()
-            self.may_end.wait(20)
+            self.may_end.wait(60)
         self.left_open = len(connections.all(initialized_only=True))
 
 
 def hold(turns: DatabaseTurns, peer: tuple[str, str] = ("", "")) -> Holder:
     holder = Holder(turns, peer)
     holder.start()
-    assert holder.has_turn.wait(10)
+    assert holder.has_turn.wait(60)
     return holder
 
 
 def release(*holders: Holder) -> None:
     for holder in holders:
         holder.may_end.set()
-        holder.join(10)
+        holder.join(60)
         assert not holder.is_alive()
 
 
@@ -160,6 +160,6 @@ def test_a_transaction_left_in_the_middle_is_never_gone_on_with(turns: DatabaseT
 
     thread = threading.Thread(target=leave)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     with turns.turn():
         assert not StorageSpace.objects.filter(slug="lost").exists()

@@ -96,6 +96,7 @@ def busy_connections() -> int:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+            " AND backend_type = 'client backend'"
             " AND datname = current_database() AND pid <> pg_backend_pid()"
         )
         return int(cursor.fetchone()[0])
@@ -130,7 +131,7 @@ def test_a_query_that_waits_for_the_database_is_cancelled(
         cursor.execute("LOCK TABLE ingestion_study IN ACCESS EXCLUSIVE MODE")
         send_query(peer)
         eventually(lambda: busy_connections() == 1)
-        peer.connection.settimeout(5)
+        peer.connection.settimeout(60)
         send_cancel(peer)
         assert read_answer(peer).status == CANCEL
         eventually(lambda: busy_connections() == 0)
@@ -168,7 +169,7 @@ def test_a_query_whose_headers_do_not_match_is_cancelled(
     Study.objects.update(document=study.document)
     send_query(peer, query("STUDY", StudyInstanceUID="", EthnicGroup="nowhere"))
     send_cancel(peer)
-    peer.connection.settimeout(5)
+    peer.connection.settimeout(60)
     answer = read_answer(peer)
     assert (answer.status, answer.matches) == (CANCEL, [])
 
@@ -181,7 +182,7 @@ def test_who_finds_no_turn_is_told_to_come_later(space: StorageSpace, start_serv
         associate(first)
         send_query(first)
         assert first.read_message()[0].status == PENDING
-        associate(second).connection.settimeout(20)
+        associate(second).connection.settimeout(60)
         answer = find(second, ALL_STUDIES)
         assert (answer.status, answer.matches) == (OUT_OF_RESOURCES, [])
         assert "dimse_queries_max" in answer.final.comment
@@ -257,7 +258,7 @@ def test_interleaved_associations_do_not_mix(space: StorageSpace, start_service:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     for number in range(20):
         (found,) = answers[f"1.2.840.{number}"].matches
         assert found.PatientID == f"P{number}"

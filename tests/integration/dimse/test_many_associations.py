@@ -104,7 +104,7 @@ def test_thousands_of_associations_leave_nothing_behind(start_service: Start) ->
     run(service, 10 * len(BEHAVIOURS))  # what is opened once and kept
     before = eventually(lambda: is_quiet() and held())
     run(service, ROUNDS * len(BEHAVIOURS))
-    eventually(lambda: is_quiet() and held() == before, within_seconds=30)
+    eventually(lambda: is_quiet() and held() == before, within_seconds=60)
     assert service.spooled_files() == []
     assert Receipt.objects.count() == ROUNDS + 10
     assert len(service.stored_files()) == 1
@@ -116,7 +116,7 @@ def test_thousands_of_associations_leave_nothing_behind(start_service: Start) ->
 
 
 def released_by_tls(service: Service, context: ssl.SSLContext) -> None:
-    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=60)
     secured = context.wrap_socket(connection, server_hostname="127.0.0.1")
     with ScriptedPeer(secured) as peer:
         released(peer)
@@ -142,7 +142,7 @@ def test_hundreds_of_handshakes_leave_nothing_behind(start_service: Start, tmp_p
     run_rounds(5)
     before = eventually(lambda: is_quiet() and held())
     run_rounds(100)
-    eventually(lambda: is_quiet() and held() == before, within_seconds=30)
+    eventually(lambda: is_quiet() and held() == before, within_seconds=60)
 
 
 def is_quiet() -> bool:

@@ -21,6 +21,7 @@ from ingestion.use_cases.hint_completeness import fulfil_hints
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.revise_studies import revise_due_studies
 from tests.builders import build_ct, data_set_bytes
+from tests.dicom_peers import call
 from tests.integration.dimse.conftest import Service, Start, store
 from tests.procedure_steps import STEP, begun, ended, notification
 from tests.receipts import make_space
@@ -59,8 +60,7 @@ def _associated(service: Service, syntax: str, *, called: str = "INGEST") -> Ite
     peer = AE("MODALITY")
     for sop_class in (PROCEDURE_STEP, RETRIEVE_STEP, AVAILABILITY):
         peer.add_requested_context(sop_class, syntax)
-    association = peer.associate("127.0.0.1", service.port, ae_title=called)
-    assert association.is_established
+    association = call(peer, service.port, ae_title=called)
     yield association
     if association.is_established:
         association.release()

@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from ingestion.dimse.requestor.association_pool import process_pool
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import data_set_bytes
+from tests.dicom_peers import call
 from tests.integration.dimse.conftest import Start
 from tests.integration.dimse.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, hold_study
 
@@ -40,8 +41,7 @@ def keys(study: list[Dataset]) -> Dataset:
 
 @contextmanager
 def associated(entity: AE, port: int, **options: Any) -> Iterator[Association]:
-    association = entity.associate("127.0.0.1", port, ae_title="INGEST", **options)
-    assert association.is_established
+    association = call(entity, port, **options)
     yield association
     association.release()
 
@@ -53,7 +53,7 @@ def test_send_c_get(start_service: Start, space: StorageSpace, syntax: UID) -> N
     entity.add_requested_context(STUDY_ROOT_GET)
     entity.add_requested_context(CTImageStorage, syntax)
     roles = [build_role(CTImageStorage, scp_role=True)]
-    with associated(entity, service.port, ext_neg=roles, evt_handlers=kept.handlers) as association:
+    with associated(entity, service.port, ext_neg=roles, handlers=kept.handlers) as association:
         responses = association.send_c_get(keys(study), STUDY_ROOT_GET)
         statuses = [status for status, _ in responses]
     assert [status.Status for status in statuses][-1] == 0x0000
@@ -72,7 +72,7 @@ def test_send_c_get_names_what_failed(start_service: Start, space: StorageSpace)
     entity.add_requested_context(STUDY_ROOT_GET)
     entity.add_requested_context(CTImageStorage)
     roles = [build_role(CTImageStorage, scp_role=True)]
-    with associated(entity, service.port, ext_neg=roles, evt_handlers=kept.handlers) as association:
+    with associated(entity, service.port, ext_neg=roles, handlers=kept.handlers) as association:
         responses = association.send_c_get(keys(study), STUDY_ROOT_GET)
         status, failed = list(responses)[-1]
     assert failed is not None

@@ -32,6 +32,7 @@ from ingestion.models import (
 )
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from tests.builders import build_ct, data_set_bytes, new_uid
+from tests.dicom_peers import call
 from tests.eventually import eventually
 from tests.integration.dimse.conftest import Service, Start, store
 from tests.receipts import make_space
@@ -102,8 +103,7 @@ def test_pynetdicom_sends_a_series(service: Service) -> None:
     entity = AE("MODALITY")
     entity.add_requested_context(CT_IMAGE_STORAGE, ExplicitVRLittleEndian)
     entity.add_requested_context("1.2.840.10008.1.1")
-    association = entity.associate("127.0.0.1", service.port, ae_title="INGEST")
-    assert association.is_established
+    association = call(entity, service.port)
     assert association.send_c_echo().Status == 0
     study = new_uid()
     for _ in range(5):
@@ -234,7 +234,10 @@ def test_associations_keep_no_connection_to_the_database_each(service: Service) 
 
 def _database_sessions() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
+        )
         return int(cursor.fetchone()[0])
 
 

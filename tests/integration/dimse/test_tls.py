@@ -54,7 +54,7 @@ def start_tls(start_service: Start, authority: Authority) -> StartTls:
 
 
 def call(service: Service, calling: CallingFiles) -> ScriptedPeer:
-    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=60)
     return ScriptedPeer(calling.build().wrap_socket(connection, server_hostname="127.0.0.1"))
 
 

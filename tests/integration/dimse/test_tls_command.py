@@ -40,7 +40,7 @@ def test_tls_alone(commands: ExitStack, tmp_path: Path, authority: Authority) ->
         return ScriptedPeer(secured)
 
     for _ in range(4):
-        with eventually(call, within_seconds=30) as peer:
+        with eventually(call, within_seconds=60) as peer:
             assert peer.associate().kind == ASSOCIATE_AC
             assert peer.request(1, echo_command()).status == 0
     assert command.stop() == 0
@@ -71,5 +71,5 @@ def test_what_cannot_work_is_a_clear_error(
     reason: str,
 ) -> None:
     command: Command = start(commands, tmp_path, **environment)
-    assert command.process.wait(30) == 1
+    assert command.process.wait(60) == 1
     assert reason in command.log.read_text()

@@ -59,7 +59,7 @@ def service(start_service: Start, authority: Authority) -> Service:
 
 @pytest.fixture
 def caller(service: Service, authority: Authority) -> ScriptedPeer:
-    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", service.tls_port), timeout=60)
     context = CallingFiles(authority.file).build()
     return ScriptedPeer(context.wrap_socket(connection, server_hostname="127.0.0.1"))
 

@@ -150,7 +150,7 @@ def test_token_names_its_user(ada: User, start_service: Start, tmp_path: Path) -
         dimse_jwt_keys=keys, dimse_jwt_issuer="https://id.example", dimse_jwt_audience="imaging"
     )
     claims = {"sub": "grace", "iss": "https://id.example", "aud": "imaging"}
-    good = jwt.encode({**claims, "exp": time.time() + 60}, key, "ES256")
+    good = jwt.encode({**claims, "exp": time.time() + 3600}, key, "ES256")
     assert confirms_identity(ask(service, identity(5, good, asks=True)))
     record = eventually(AssociationRecord.objects.first)
     assert record.user_identity == "grace"

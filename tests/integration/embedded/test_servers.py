@@ -97,7 +97,7 @@ def test_postgres_left_by_a_killed_supervisor_is_ended_by_the_next_start(folder:
     with stopping(start_postgres(folder, durable=False)) as second:
         assert not is_alive(mark)
         assert ask(second.url, "SELECT 1") == (1,)
-    first.process.wait(10)
+    first.process.wait(60)
 
 
 def test_postgres_ends_when_its_starter_is_killed(folder: Path) -> None:
@@ -148,7 +148,7 @@ def test_valkey_keeps_what_is_durable(folder: Path) -> None:
         with closing(redis.Redis.from_url(server.url)) as client:
             client.rpush("queue", "task")
         os.kill(server.pid, signal.SIGKILL)
-        server.process.wait(10)
+        server.process.wait(60)
     with (
         stopping(start_valkey(folder, durable=True)) as server,
         closing(redis.Redis.from_url(server.url)) as client,

@@ -48,6 +48,6 @@ def test_commits_are_shared_up_to_the_limit(
                 thread.start()
             eventually(lambda: len(group_commit._waiting) == len(waiting))
         for thread in waiting:
-            thread.join(10)
+            thread.join(60)
     assert Receipt.objects.count() == 5
     assert len([sql for sql in statements if "INSERT" in sql]) == 3

@@ -66,7 +66,7 @@ def test_of_two_ends_at_the_same_time_one_is_refused() -> None:
     begin, refusals = threading.Barrier(2), []
 
     def end(status: str) -> None:
-        begin.wait(5)
+        begin.wait(60)
         try:
             change_step(space, STEP, ended("1.1", status=status))
         except OperationRefused as refused:
@@ -79,5 +79,5 @@ def test_of_two_ends_at_the_same_time_one_is_refused() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert refusals == [0x0110]

@@ -53,12 +53,12 @@ class CeleryProcess:
 
     def wait_until_logged(self, text: str) -> None:
         """Return when the log holds the text."""
-        eventually(lambda: text in self.log.read_text(errors="replace"), within_seconds=30)
+        eventually(lambda: text in self.log.read_text(errors="replace"), within_seconds=60)
 
     def kill(self) -> None:
         """End the process and its children at once, as a power cut would."""
         send_signal(self.process.pid, signal.SIGKILL, whole_group=True)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_study_that_waits_for_quiet_closes_when_the_last_instance_is_here(
     )
     make_receipt(space, sop="1.2")
     wake(Work.REGISTER_RECEIPTS)
-    eventually(StudyRevision.objects.exists, within_seconds=20)
+    eventually(StudyRevision.objects.exists, within_seconds=60)
     assert len(StudyRevision.objects.get().additions) == 2
 
 

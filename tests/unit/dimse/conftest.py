@@ -57,8 +57,8 @@ def house(custodian: Custodian) -> Iterator[House]:
         take_custody=custodian.take,
         openness=Openness.KNOWN,
         pdu_bytes_max=32 * 1024,
-        artim_timeout_seconds=5,
-        network_timeout_seconds=5,
+        artim_timeout_seconds=60,
+        network_timeout_seconds=60,
     )
     cache.close()
 
@@ -93,7 +93,7 @@ def connect_on(house: House) -> Iterator[Connect]:
     yield connect
     for thread, peer, _ in running:
         peer.connection.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), "an association outlives its connection"
 
 

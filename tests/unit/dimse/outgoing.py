@@ -54,13 +54,13 @@ def in_file(folder: Path, data_set: bytes, *, missing_bytes: int = 0) -> Outgoin
 
 
 def destination(
-    port: int, *, response_timeout_seconds: float = 5.0, associations_max: int = 4
+    port: int, *, response_timeout_seconds: float = 60.0, associations_max: int = 4
 ) -> Destination:
     return Destination(
         ae_title="PEER",
         host="127.0.0.1",
         port=port,
-        connect_timeout_seconds=5.0,
+        connect_timeout_seconds=60.0,
         response_timeout_seconds=response_timeout_seconds,
         associations_max=associations_max,
     )

@@ -23,7 +23,7 @@ LIMITS = ReceiveLimits()
 
 
 def associated(
-    acceptor: ScriptedAcceptor, *, seconds: float = 5.0, limits: ReceiveLimits = LIMITS
+    acceptor: ScriptedAcceptor, *, seconds: float = 60.0, limits: ReceiveLimits = LIMITS
 ) -> RequestedAssociation:
     return associate(
         destination(acceptor.port, response_timeout_seconds=seconds),

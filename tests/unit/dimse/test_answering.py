@@ -93,7 +93,7 @@ def test_each_answer_is_sent_before_the_next_is_sought(connect_fast: Connect) ->
 
     def answers(request: Request, data_set: bytes, _link: Link) -> Iterator[Message]:
         yield pending(request, data_set + b" 1")
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         yield pending(request, data_set + b" 2")
         yield final(request)
 
@@ -107,7 +107,7 @@ def test_each_answer_is_sent_before_the_next_is_sought(connect_fast: Connect) ->
     assert peer.read_message()[1] == b"query 2"
     last, data_set = peer.read_message()
     assert (last.status, data_set) == (0, None)
-    assert service.is_over.wait(5)
+    assert service.is_over.wait(60)
     assert peer.release() == Pdu(RELEASE_RP, bytes(4))
 
 
@@ -161,13 +161,13 @@ def test_cancel_that_trickles_ends_the_association_in_time(
         yield from ()
 
     service = ScriptedService(answers)
-    peer = connect_fast(begin=service.begin, dimse_timeout_seconds=0.2)
+    peer = connect_fast(begin=service.begin, dimse_timeout_seconds=1.0)
     peer.associate(CONTEXTS)
     peer.send(message(3, FIND, b"query"))
 
     def trickle() -> bool:
         try:
-            peer.send(p_data(pdv(3, b"", command=True, last=False)))  # ten within the timeout
+            peer.send(p_data(pdv(3, b"", command=True, last=False)))  # many within the timeout
         except OSError:
             return True
         return service.is_over.is_set()
@@ -207,7 +207,7 @@ def test_end_while_answers_are_sought_ends_the_search(
         peer.send(sent)
     else:
         peer.connection.close()
-    assert service.is_over.wait(5)
+    assert service.is_over.wait(60)
     if name == "release":
         assert peer.read_pdu() == Pdu(RELEASE_RP, bytes(4))
     elif outcome == "protocol violated":
@@ -268,10 +268,10 @@ def test_peer_that_takes_no_answers_ends_in_time(
     connect_fast: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = ScriptedService(until_cancelled)
-    peer = connect_fast(begin=service.begin, network_timeout_seconds=0.2)
+    peer = connect_fast(begin=service.begin, network_timeout_seconds=1.0)
     peer.associate(CONTEXTS)
     peer.send(message(3, FIND, b"query"))
-    assert service.is_over.wait(10)
+    assert service.is_over.wait(60)
     peer.connection.close()
     assert eventually(lambda: ended(caplog))["outcome"] == "peer silent"
 

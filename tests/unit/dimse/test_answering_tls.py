@@ -72,6 +72,6 @@ def test_answers_and_cancel_pass_through_tls(house: House, tmp_path: Path) -> No
         )
         assert peer.read_message()[0].status == 0xFE00
         peer.release()
-    served.join(10)
+    served.join(60)
     assert not served.is_alive()
     assert [(ending.outcome, ending.is_encrypted) for ending in endings] == [("released", True)]

@@ -254,5 +254,5 @@ def test_connection_without_a_word_is_no_news(
 ) -> None:
     peer = connect(artim_timeout_seconds=0.2)
     peer.connection.close()
-    peer.thread.join(5)  # type: ignore[attr-defined]
+    peer.thread.join(60)  # type: ignore[attr-defined]
     assert not [record for record in caplog.records if record.levelno >= logging.INFO]

@@ -64,7 +64,7 @@ def records() -> Records:
     return Records()
 
 
-def associated(port: int, records: Records, *, seconds: float = 5.0) -> RequestedAssociation:
+def associated(port: int, records: Records, *, seconds: float = 60.0) -> RequestedAssociation:
     return associate(
         destination(port, response_timeout_seconds=seconds),
         calling_ae_title="US",
@@ -155,7 +155,7 @@ def test_silence_and_an_object_that_breaks_off(records: Records) -> None:
         peer.is_closed()
 
     with ScriptedAcceptor(script) as acceptor:
-        silent = associated(acceptor.port, records, seconds=0.1)
+        silent = associated(acceptor.port, records, seconds=1.0)
         with pytest.raises(PeerSilent):
             silent.echo()
         other = associated(acceptor.port, records)

@@ -27,7 +27,7 @@ class Table:
         self.is_open.set()
 
     def write(self, records: Sequence[AssociationRecord]) -> None:
-        self.is_open.wait(10)
+        self.is_open.wait(60)
         if self.failures:
             raise self.failures.pop(0)
         self.batches.append(list(records))
@@ -125,7 +125,8 @@ def test_records_beyond_the_limit_are_lost_and_counted(caplog: pytest.LogCapture
         for _ in range(WAITING_MAX + BATCH_MAX + 10):
             log.record(working())
         table.is_open.set()
-    assert len(table.rows) + lost(caplog)() == WAITING_MAX + BATCH_MAX + 10
+        # Waited for here, since a log that is closed waits for no more than some seconds.
+        eventually(lambda: len(table.rows) + lost(caplog)() == WAITING_MAX + BATCH_MAX + 10)
     assert lost(caplog)() >= 10
 
 

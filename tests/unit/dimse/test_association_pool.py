@@ -25,7 +25,7 @@ def pool(
     most: int = 10,
     per_destination: int = 10,
     idle_seconds: float = 60,
-    wait_seconds: float = 5,
+    wait_seconds: float = 60,
 ) -> AssociationPool:
     return AssociationPool(
         associations_max=most,
@@ -123,7 +123,7 @@ def test_association_that_the_peer_aborted_while_idle_is_not_lent() -> None:
     def script(peer: ScriptedPeer) -> None:
         accept(peer)
         if acceptor.connections == 1:
-            assert leave.wait(10)
+            assert leave.wait(60)
             peer.send(abort())
         else:
             assert read_message(peer) is None
@@ -188,7 +188,7 @@ def test_whoever_waits_gets_what_comes_free() -> None:
         waiting = threading.Thread(target=lambda: got.append(lender.borrow(call(acceptor))))
         waiting.start()
         lender.give_back(first)
-        waiting.join(10)
+        waiting.join(60)
         assert [each.association for each in got] == [first.association]
         lender.give_back(got[0])
         lender.close()

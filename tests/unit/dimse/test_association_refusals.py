@@ -91,7 +91,7 @@ def test_violation_aborts_with_the_right_reason(
 def test_violation_ends_the_stock_path_too(
     connect: Connect, custodian: Custodian, name: str
 ) -> None:
-    peer = associated(connect(network_timeout_seconds=0.3))
+    peer = associated(connect(network_timeout_seconds=1.0))
     peer.send(VIOLATIONS[name][0])
     assert peer.is_closed()
     assert not custodian.kept
@@ -129,7 +129,7 @@ def test_garbage_is_aborted_with_one_warning_and_no_traceback(
 
 @pytest.mark.parametrize("name", ["HTTP", "TLS hello", "zeros", "P-DATA first"])
 def test_garbage_ends_the_stock_path_too(connect: Connect, name: str) -> None:
-    peer = connect(artim_timeout_seconds=0.2, network_timeout_seconds=0.2)
+    peer = connect(artim_timeout_seconds=1.0, network_timeout_seconds=1.0)
     peer.send(GARBAGE[name])
     assert peer.is_closed()
 

@@ -23,7 +23,7 @@ class Held:
     """A connection that is served until it is closed by the peer or stopped."""
 
     def __init__(self, connection: socket.socket, turned_away: Rejection | None) -> None:
-        prepare_connection(connection, timeout_seconds=30)
+        prepare_connection(connection, timeout_seconds=60)
         self.connection = connection
         self.turned_away = turned_away
         self.was_stopped = False
@@ -59,7 +59,7 @@ class House:
         return self.held[-1]
 
     def connect(self, door: int = 0) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.ports[door]), timeout=5)
+        return socket.create_connection(("127.0.0.1", self.ports[door]), timeout=60)
 
 
 Open = Callable[..., House]
@@ -109,12 +109,12 @@ def test_stop_lets_connections_finish(open_house: Open) -> None:
     house = open_house()
     connection = house.connect()
     eventually(lambda: house.listener.count() == 1)
-    stopping = threading.Thread(target=house.listener.stop, kwargs={"drain_seconds": 10})
+    stopping = threading.Thread(target=house.listener.stop, kwargs={"drain_seconds": 60})
     stopping.start()
     eventually(lambda: all(_is_refused(port) for port in house.ports))
     assert stopping.is_alive()
     connection.close()
-    stopping.join(5)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert not house.held[0].was_stopped
 
@@ -129,7 +129,7 @@ def test_stop_ends_what_does_not_finish_in_time(open_house: Open) -> None:
 
 def _is_refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except ConnectionError:
         return True
     return False

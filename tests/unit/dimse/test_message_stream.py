@@ -110,7 +110,7 @@ def test_any_fragments_cut_anywhere_are_the_same_requests(
         write_in_pieces(theirs, stream, cuts)
         answered = [peer.read_response() for _ in messages]
         peer.release()
-    served.join(10)
+    served.join(60)
     assert [(a.context_id, a.message_id) for a in answered] == [(c, m) for c, m, _ in messages]
     asked = [(c.context_id, r.message_id, r.has_data_set) for r, c, _ in service.asked]
     assert asked == [(c, m, d is not None) for c, m, d in messages]
@@ -163,13 +163,13 @@ def test_any_bytes_while_answers_are_sought_end_the_search(house: House, sent: b
 
     service = ScriptedService(answers)
     ours, theirs = socket.socketpair()
-    hasty = replace(house, begin=service.begin, record=endings.append, artim_timeout_seconds=0.5)
+    hasty = replace(house, begin=service.begin, record=endings.append, artim_timeout_seconds=30)
     served = threading.Thread(target=Association(ours, "127.0.0.1", house=hasty).run)
     served.start()
     with theirs:
         theirs.sendall(associate_rq() + message(1, echo_command()) + sent)
         theirs.shutdown(socket.SHUT_WR)
-        served.join(10)
+        served.join(60)
     assert not served.is_alive()
     assert Outcome.BROKEN not in {ending.outcome for ending in endings}
     assert begun
@@ -186,13 +186,13 @@ def test_any_bytes_end_in_an_ending(
 ) -> None:
     endings: list[AssociationEnding] = []
     ours, theirs = socket.socketpair()
-    hasty = replace(house, record=endings.append, artim_timeout_seconds=0.5)
+    hasty = replace(house, record=endings.append, artim_timeout_seconds=30)
     served = threading.Thread(target=Association(ours, "127.0.0.1", house=hasty).run)
     served.start()
     with theirs:
         theirs.sendall(opening + sent)
         theirs.shutdown(socket.SHUT_WR)
-        served.join(10)
+        served.join(60)
     assert not served.is_alive()
     assert Outcome.BROKEN not in {ending.outcome for ending in endings}
     assert custodian.open_count == 0

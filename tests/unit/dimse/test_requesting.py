@@ -56,13 +56,15 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
 def associated(
-    acceptor: ScriptedAcceptor, *, response_timeout_seconds: float = 5.0
+    acceptor: ScriptedAcceptor, *, response_timeout_seconds: float = 60.0
 ) -> RequestedAssociation:
     peer = destination(acceptor.port, response_timeout_seconds=response_timeout_seconds)
     return associate(peer, calling_ae_title="US", proposals=PROPOSALS)
 
 
-def play(script: Script, kind: type[AssociationEnded], *, seconds: float = 5.0) -> AssociationEnded:
+def play(
+    script: Script, kind: type[AssociationEnded], *, seconds: float = 60.0
+) -> AssociationEnded:
     """The error that the script leads to, which must be of this very kind."""
     with ScriptedAcceptor(script) as acceptor, pytest.raises(kind) as raised:
         associated(acceptor, response_timeout_seconds=seconds)

@@ -35,7 +35,7 @@ class Receiving:
         self._thread.start()
 
     def messages(self) -> list[Message]:
-        self._thread.join(10)
+        self._thread.join(60)
         assert len(self._messages) == self._amount
         return [message for message in self._messages if message is not None]
 
@@ -165,7 +165,7 @@ def test_object_that_breaks_off_later_cuts_the_message_off() -> None:
                 Outgoing(PATTERN[: BUFFER_BYTES + 1], missing_bytes=1),
             )
         ours.shutdown(socket.SHUT_WR)
-        receiving.join(10)
+        receiving.join(60)
 
 
 def test_file_that_is_cut_after_it_was_opened_is_missing(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Handshake:
         self.accepted: ssl.SSLSocket | None = None
         thread = threading.Thread(target=self._accept, args=(ours, server))
         thread.start()
-        theirs.settimeout(5)
+        theirs.settimeout(60)
         self.called: ssl.SSLSocket | None = None
         self.call_failure = ""
         try:
@@ -51,12 +51,12 @@ class Handshake:
         except OSError as error:
             self.call_failure = str(error)
             theirs.close()
-        thread.join(10)
+        thread.join(60)
 
     def _accept(self, ours: socket.socket, server: ssl.SSLContext) -> None:
         self.accepted = secure(ours, server)
         try:
-            shake_hands(self.accepted, timeout_seconds=5)
+            shake_hands(self.accepted, timeout_seconds=60)
         except TlsFailed as failed:
             self.accepted.close()
             self.failure = str(failed)
@@ -265,7 +265,7 @@ def test_what_is_no_tls_is_told_in_words(
         theirs.sendall(said)
         theirs.shutdown(socket.SHUT_WR)
         with secure(ours, accepting.build()) as secured, pytest.raises(TlsFailed, match=failure):
-            shake_hands(secured, timeout_seconds=5)
+            shake_hands(secured, timeout_seconds=60)
 
 
 def test_silent_handshake_ends_in_time(accepting: AcceptingFiles) -> None:

@@ -50,7 +50,7 @@ def test_bytes_that_are_no_text_are_still_shown() -> None:
     thread = Console(output, environment={}).relay("dimse", os.fdopen(reading, "rb"))
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(b"caf\xe9\nlast")
-    thread.join(timeout=10)
+    thread.join(60)
     assert output.getvalue() == "dimse     | caf\N{REPLACEMENT CHARACTER}\ndimse     | last\n"
 
 

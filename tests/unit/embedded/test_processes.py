@@ -38,7 +38,7 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     )
     yield process
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_a_living_process_is_known_again(sleeper: subprocess.Popen[bytes]) -> None:
@@ -79,7 +79,7 @@ def test_who_ignores_the_first_signal_gets_the_last(tmp_path: Path) -> None:
         mark = mark_of(process.pid)
         assert mark is not None
         end_processes([mark], within_seconds=0.2)
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_processes_are_found_by_a_variable_of_their_environment(

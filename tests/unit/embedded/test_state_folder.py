@@ -55,12 +55,12 @@ def test_leftovers_are_ended_by_record_and_by_mark(tmp_path: Path) -> None:
 
     assert state.end_leftovers() == 2
 
-    assert recorded.wait(10) < 0
-    assert marked.wait(10) < 0
+    assert recorded.wait(60) < 0
+    assert marked.wait(60) < 0
     assert other.poll() is None
     assert not (state.path / "endpoints.json").exists()
     other.kill()
-    other.wait(10)
+    other.wait(60)
 
 
 def test_commands_join_the_run_that_is_ready(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Rig:
         *,
         tier: Tier = Tier.EDGE,
         is_ready: Callable[[], bool] = lambda: True,
-        stop_seconds: float = 5.0,
+        stop_seconds: float = 60.0,
     ) -> ProcessPlan:
         return ProcessPlan(
             name=name,
@@ -99,7 +99,7 @@ def test_a_process_that_dies_is_started_again_and_that_is_said(rig: Rig) -> None
     rig.supervisor.start(rig.plan("web", "open('log', 'a').write('x')"))
     twice = rig.plan("other", SLEEPER, is_ready=lambda: read(rig.folder / "log").startswith("xx"))
     rig.supervisor.start(twice)
-    rig.supervisor.wait_until_ready(within_seconds=10)
+    rig.supervisor.wait_until_ready(within_seconds=60)
     assert "web ended (exit status 0); starting it again in 0.5 s" in rig.said.getvalue()
     assert "web is started again" in rig.said.getvalue()
 
@@ -110,7 +110,7 @@ def test_a_killed_process_has_a_new_pid_afterwards(rig: Rig) -> None:
     os.kill(first.pid, signal.SIGKILL)
     has_changed = rig.plan("other", SLEEPER, is_ready=lambda: first not in rig.recorded)
     rig.supervisor.start(has_changed)
-    rig.supervisor.wait_until_ready(within_seconds=10)
+    rig.supervisor.wait_until_ready(within_seconds=60)
     assert "web ended (signal SIGKILL)" in rig.said.getvalue()
 
 
@@ -118,7 +118,7 @@ def test_tiers_stop_in_order(rig: Rig) -> None:
     for tier in (Tier.DATABASE, Tier.EDGE, Tier.BROKER, Tier.WORKER):
         program = LAST_WORDS.format(name=tier.name)
         rig.supervisor.start(rig.plan(tier.name, program, tier=tier, is_ready=rig.has(tier.name)))
-    rig.supervisor.wait_until_ready(within_seconds=10)
+    rig.supervisor.wait_until_ready(within_seconds=60)
     rig.supervisor.stop()
     assert (rig.folder / "ended").read_text().split() == ["EDGE", "WORKER", "BROKER", "DATABASE"]
     assert rig.recorded == ()
@@ -126,7 +126,7 @@ def test_tiers_stop_in_order(rig: Rig) -> None:
 
 def test_who_does_not_stop_in_time_is_killed(rig: Rig) -> None:
     rig.supervisor.start(rig.plan("web", STUBBORN, is_ready=rig.has("up"), stop_seconds=0.2))
-    rig.supervisor.wait_until_ready(within_seconds=10)
+    rig.supervisor.wait_until_ready(within_seconds=60)
     (mark,) = rig.recorded
     rig.supervisor.stop()
     assert not is_alive(mark)
@@ -135,7 +135,7 @@ def test_who_does_not_stop_in_time_is_killed(rig: Rig) -> None:
 
 def test_grandchildren_end_with_their_process(rig: Rig) -> None:
     rig.supervisor.start(rig.plan("web", PARENT, is_ready=rig.has("child")))
-    rig.supervisor.wait_until_ready(within_seconds=10)
+    rig.supervisor.wait_until_ready(within_seconds=60)
     child = int((rig.folder / "child").read_text())
     rig.supervisor.stop()
     eventually(lambda: mark_of(child) is None)

@@ -39,7 +39,7 @@ class Gate:
         with self._lock:
             self.inside += 1
             self.inside_max = max(self.inside_max, self.inside)
-        self.open.wait(10)
+        self.open.wait(60)
         with self._lock:
             self.inside -= 1
 

@@ -48,3 +48,9 @@ def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def served_space(transactional_db: None, tmp_path: Path) -> StorageSpace:
     """A space that the web server sees: its row is committed."""
     return make_space("main", backend=Backend.FILESYSTEM, options={"root": str(tmp_path / "main")})
+
+
+@pytest.fixture
+def token(served_space: StorageSpace) -> str:
+    """May do everything in every space, at the web server too."""
+    return make_token(may_store=True, all_spaces=True)

@@ -29,13 +29,6 @@ def image(*frames: Any, number: int = 1, **uids: Any) -> Dataset:
     return build_ct(rows=rows, columns=columns, extra=extra, **uids)
 
 
-def path_of(dataset: Dataset) -> str:
-    return (
-        f"/dicomweb/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
-        f"/instances/{dataset.SOPInstanceUID}"
-    )
-
-
 def picture(response: Any) -> Image.Image:
     assert response.status_code == 200, content(response)
     found = Image.open(BytesIO(content(response)))

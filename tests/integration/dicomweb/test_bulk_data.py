@@ -27,7 +27,7 @@ from ingestion.models import StorageSpace
 from tests.builders import build_ct, new_uid, part10_bytes
 from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.held_instances import hold
-from tests.integration.dicomweb.test_retrieve import instance_path
+from tests.integration.dicomweb.paths import instance_path
 from tests.integration.dicomweb.web_client import WebClient, content, parts
 
 OCTETS = "application/octet-stream"

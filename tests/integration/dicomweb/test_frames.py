@@ -18,7 +18,7 @@ from pydicom.uid import (
 
 from ingestion.models import StorageSpace
 from tests.builders import build_ct, new_uid
-from tests.integration.dicomweb.test_retrieve import instance_path
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, parts
 
 OCTETS = "application/octet-stream"
@@ -300,7 +300,7 @@ def study(web: WebClient) -> list[tuple[Dataset, list[bytes], list[bytes]]]:
 def test_pixel_data_of_a_study_is_that_of_its_instances(
     web: WebClient, study: list[tuple[Dataset, list[bytes], list[bytes]]]
 ) -> None:
-    path = f"/dicomweb/studies/{study[0][0].StudyInstanceUID}/pixeldata"
+    path = f"{study_path(study[0][0])}/pixeldata"
     found = parts(web.get(path, accept=AS_STORED))
     assert [body for _, body in found] == study[0][1] + study[1][1]
     metadata = {item["00080018"]["Value"][0]: item for item in web.json(path[:-9] + "metadata")}
@@ -354,7 +354,7 @@ def test_what_is_left_out_of_many_makes_the_answer_partial(web: WebClient, name:
     whole, frames = native()
     whole.StudyInstanceUID = broken.StudyInstanceUID
     web.store(broken, whole)
-    path = f"/dicomweb/studies/{broken.StudyInstanceUID}/{name}"
+    path = f"{study_path(broken)}/{name}"
     response = web.get(path, accept=related(OCTETS))
     assert response.status_code == 206
     assert response["Warning"].startswith("299 ")

@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from ingestion.models import Instance, StorageSpace
 from tests.builders import build_ct, new_uid
-from tests.integration.dicomweb.images import gradient, image, levels, path_of, picture
+from tests.integration.dicomweb.images import gradient, image, levels, picture
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, make_token, parts
 
 RLE = "1.2.840.10008.1.2.5"
@@ -52,25 +53,25 @@ def loop(web: WebClient) -> Dataset:
 def test_an_instance_is_a_picture(
     web: WebClient, stored: Dataset, accept: str | None, expected: str
 ) -> None:
-    found = picture(web.get(f"{path_of(stored)}/rendered", accept=accept))
+    found = picture(web.get(f"{instance_path(stored)}/rendered", accept=accept))
     assert (found.format, found.size) == (expected, (6, 4))
 
 
 def test_the_accept_parameter_goes_before_the_header(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?accept=image/png"
+    address = f"{instance_path(stored)}/rendered?accept=image/png"
     assert picture(web.get(address, accept="image/jpeg")).format == "PNG"
 
 
 @pytest.mark.parametrize("accept", ["application/pdf", "text/html", "video/mp4", "image/tiff"])
 def test_what_an_image_is_not_is_406(web: WebClient, stored: Dataset, accept: str) -> None:
-    response = web.get(f"{path_of(stored)}/rendered", accept=accept)
+    response = web.get(f"{instance_path(stored)}/rendered", accept=accept)
     assert response.status_code == 406
     assert "image/jpeg" in json.loads(content(response))["detail"]
 
 
 def test_levels_are_those_of_the_window(web: WebClient, stored: Dataset) -> None:
     found = levels(
-        web.get(f"{path_of(stored)}/rendered?window=0,24,linear-exact", accept="image/png")
+        web.get(f"{instance_path(stored)}/rendered?window=0,24,linear-exact", accept="image/png")
     )
     # Rescaled values are -12 to 11: value / 24 + 1/2 of the grey scale.
     expected = [(value / 24 + 0.5) * 255 for value in range(-12, 12)]
@@ -78,14 +79,14 @@ def test_levels_are_those_of_the_window(web: WebClient, stored: Dataset) -> None
 
 
 def test_jpeg_is_near(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?quality=100&window=0,24"
+    address = f"{instance_path(stored)}/rendered?quality=100&window=0,24"
     found = levels(web.get(address, accept="image/jpeg"))
     exact = levels(web.get(address, accept="image/png"))
     assert np.abs(np.array(found) - exact).max() <= 3
 
 
 def test_viewport_and_commas_that_arrive_encoded(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?viewport=12%2C12%2C0%2C0%2C-6%2C4&{WINDOW}"
+    address = f"{instance_path(stored)}/rendered?viewport=12%2C12%2C0%2C0%2C-6%2C4&{WINDOW}"
     found = np.asarray(picture(web.get(address, accept="image/png"))).astype(int)
     assert found.shape == (8, 12)
     assert found[0, 0] > found[0, -1], "it is flipped"
@@ -99,13 +100,13 @@ def test_viewport_and_commas_that_arrive_encoded(web: WebClient, stored: Dataset
     ],
 )
 def test_nonsense_is_400(web: WebClient, stored: Dataset, query: str) -> None:
-    response = web.get(f"{path_of(stored)}/rendered?{query}")
+    response = web.get(f"{instance_path(stored)}/rendered?{query}")
     assert response.status_code == 400
     assert query.partition("=")[0] in json.loads(content(response))["detail"]
 
 
 def test_what_has_no_effect_is_warned_of(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?annotation=patient,technique&iccprofile=srgb"
+    address = f"{instance_path(stored)}/rendered?annotation=patient,technique&iccprofile=srgb"
     response = web.get(address)
     assert response.status_code == 200
     assert response["Warning"].count("299 ") == 2
@@ -113,7 +114,7 @@ def test_what_has_no_effect_is_warned_of(web: WebClient, stored: Dataset) -> Non
 
 
 def test_a_rendition_that_the_client_has_is_not_made(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?viewport=5,5"
+    address = f"{instance_path(stored)}/rendered?viewport=5,5"
     first = web.get(address)
     assert first["Cache-Control"] == "private, max-age=600"
     assert "Accept" in first["Vary"]
@@ -123,26 +124,26 @@ def test_a_rendition_that_the_client_has_is_not_made(web: WebClient, stored: Dat
     assert (again.status_code, content(again)) == (304, b"")
     assert again["ETag"] == first["ETag"]
     assert again["Cache-Control"] == first["Cache-Control"]
-    other = web.get(f"{path_of(stored)}/rendered?viewport=6,6", method="HEAD", headers={})
+    other = web.get(f"{instance_path(stored)}/rendered?viewport=6,6", method="HEAD", headers={})
     assert other.status_code == 500, "that one has to be made"
 
 
 def test_etags_differ_by_what_is_asked(web: WebClient, stored: Dataset) -> None:
     addresses = ("", "?viewport=5,5", "?window=1,2", "?quality=7", "?accept=image/png")
-    etags = {web.get(f"{path_of(stored)}/rendered{query}")["ETag"] for query in addresses}
+    etags = {web.get(f"{instance_path(stored)}/rendered{query}")["ETag"] for query in addresses}
     assert len(etags) == len(addresses)
 
 
 def test_what_was_rendered_is_remembered(web: WebClient, stored: Dataset) -> None:
-    address = f"{path_of(stored)}/rendered?viewport=3,3"
+    address = f"{instance_path(stored)}/rendered?viewport=3,3"
     first = content(web.get(address))
     Instance.objects.update(location="gone/gone/gone.dcm")
     assert content(web.get(address)) == first
 
 
 def test_head_has_the_headers_and_no_body(web: WebClient, stored: Dataset) -> None:
-    whole = web.get(f"{path_of(stored)}/rendered")
-    head = web.get(f"{path_of(stored)}/rendered", method="HEAD")
+    whole = web.get(f"{instance_path(stored)}/rendered")
+    head = web.get(f"{instance_path(stored)}/rendered", method="HEAD")
     assert (head.status_code, content(head)) == (200, b"")
     for name in ("Content-Length", "Content-Type", "ETag"):
         assert head[name] == whole[name]
@@ -151,16 +152,16 @@ def test_head_has_the_headers_and_no_body(web: WebClient, stored: Dataset) -> No
 def test_statements_of_a_rendition(
     web: WebClient, stored: Dataset, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    web.get(f"{path_of(stored)}/rendered?viewport=7,7")
+    web.get(f"{instance_path(stored)}/rendered?viewport=7,7")
     # The spaces, the instance, its header.
     with django_assert_num_queries(3):
-        web.get(f"{path_of(stored)}/rendered?viewport=8,8")
+        web.get(f"{instance_path(stored)}/rendered?viewport=8,8")
     with django_assert_num_queries(2):
-        web.get(f"{path_of(stored)}/rendered?viewport=8,8")
+        web.get(f"{instance_path(stored)}/rendered?viewport=8,8")
 
 
 def test_a_loop_is_an_animation(web: WebClient, loop: Dataset) -> None:
-    found = picture(web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/gif"))
+    found = picture(web.get(f"{instance_path(loop)}/rendered?{WINDOW}", accept="image/gif"))
     shown = []
     for index in range(found.n_frames):  # type: ignore[attr-defined]  # a GIF has it
         found.seek(index)
@@ -171,7 +172,7 @@ def test_a_loop_is_an_animation(web: WebClient, loop: Dataset) -> None:
 
 def test_an_animation_may_be_cut(web: WebClient, loop: Dataset, settings: Settings) -> None:
     settings.LIMITS = settings.LIMITS.model_copy(update={"animation_frames_max": 2})
-    response = web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/gif")
+    response = web.get(f"{instance_path(loop)}/rendered?{WINDOW}", accept="image/gif")
     assert picture(response).n_frames == 2  # type: ignore[attr-defined]  # a GIF has it
     assert "only the first 2" in response["Warning"]
 
@@ -179,18 +180,19 @@ def test_an_animation_may_be_cut(web: WebClient, loop: Dataset, settings: Settin
 def test_a_loop_alone_is_its_first_or_its_representative_frame(
     web: WebClient, loop: Dataset
 ) -> None:
-    address = f"{path_of(loop)}/rendered?{WINDOW}"
+    address = f"{instance_path(loop)}/rendered?{WINDOW}"
     assert levels(web.get(address, accept="image/png"))[0] == pytest.approx(26, abs=1)
     loop.RepresentativeFrameNumber = 3
     loop.SOPInstanceUID = loop.file_meta.MediaStorageSOPInstanceUID = UID(new_uid())
     web.store(loop)
-    assert levels(web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/png"))[
-        0
-    ] == pytest.approx(230, abs=1)
+    address = f"{instance_path(loop)}/rendered?{WINDOW}"
+    assert levels(web.get(address, accept="image/png"))[0] == pytest.approx(230, abs=1)
 
 
 def test_frames_are_parts_in_the_order_asked_for(web: WebClient, loop: Dataset) -> None:
-    response = web.get(f"{path_of(loop)}/frames/3,1-2/rendered?{WINDOW}&accept=multipart/related")
+    response = web.get(
+        f"{instance_path(loop)}/frames/3,1-2/rendered?{WINDOW}&accept=multipart/related"
+    )
     found = parts(response)
     assert response["Content-Type"].startswith('multipart/related; type="image/jpeg"')
     assert [head["Content-Type"] for head, _ in found] == ["image/jpeg"] * 3
@@ -212,15 +214,16 @@ def test_frames_are_parts_in_the_order_asked_for(web: WebClient, loop: Dataset) 
 def test_parts_are_of_the_type_asked_for(
     web: WebClient, loop: Dataset, accept: str | None, kind: str
 ) -> None:
-    found = parts(web.get(f"{path_of(loop)}/frames/1,2/rendered", accept=accept))
+    found = parts(web.get(f"{instance_path(loop)}/frames/1,2/rendered", accept=accept))
     assert [head["Content-Type"] for head, _ in found] == [kind, kind]
 
 
 def test_one_frame_is_a_picture_and_several_no_single_jpeg(web: WebClient, loop: Dataset) -> None:
-    one = web.get(f"{path_of(loop)}/frames/2/rendered?{WINDOW}", accept="image/png")
+    one = web.get(f"{instance_path(loop)}/frames/2/rendered?{WINDOW}", accept="image/png")
     assert levels(one)[0] == 128
-    assert web.get(f"{path_of(loop)}/frames/1,2/rendered", accept="image/jpeg").status_code == 406
-    animated = web.get(f"{path_of(loop)}/frames/1,2/rendered?{WINDOW}", accept="image/gif")
+    several = web.get(f"{instance_path(loop)}/frames/1,2/rendered", accept="image/jpeg")
+    assert several.status_code == 406
+    animated = web.get(f"{instance_path(loop)}/frames/1,2/rendered?{WINDOW}", accept="image/gif")
     assert picture(animated).n_frames == 2  # type: ignore[attr-defined]  # a GIF has it
 
 
@@ -231,7 +234,7 @@ def test_frames_that_are_none(
 ) -> None:
     if (resource, frames) == ("thumbnail", "1,4"):
         status = 200  # of the first
-    response = web.get(f"{path_of(loop)}/frames/{frames}/{resource}")
+    response = web.get(f"{instance_path(loop)}/frames/{frames}/{resource}")
     assert response.status_code == status
 
 
@@ -252,7 +255,7 @@ def study(web: WebClient) -> list[Dataset]:
 def test_a_study_is_the_pictures_of_all_that_can_be_shown(
     web: WebClient, study: list[Dataset], level: str
 ) -> None:
-    path = f"/dicomweb/studies/{study[0].StudyInstanceUID}"
+    path = study_path(study[0])
     shown = {study[0].SOPInstanceUID, study[2].SOPInstanceUID}
     if level == "series":
         path += f"/series/{study[0].SeriesInstanceUID}"
@@ -269,7 +272,7 @@ def test_a_study_of_which_nothing_can_be_shown_is_406(web: WebClient) -> None:
     broken = image(gradient())
     broken.PixelData = b"\0\0"
     web.store(broken)
-    for address in (path_of(broken), f"/dicomweb/studies/{broken.StudyInstanceUID}"):
+    for address in (instance_path(broken), study_path(broken)):
         response = web.get(f"{address}/rendered")
         assert response.status_code == 406, content(response)
 
@@ -277,13 +280,13 @@ def test_a_study_of_which_nothing_can_be_shown_is_406(web: WebClient) -> None:
 def test_one_picture_of_a_study_is_a_representative_one(
     web: WebClient, study: list[Dataset]
 ) -> None:
-    path = f"/dicomweb/studies/{study[0].StudyInstanceUID}/series/{study[2].SeriesInstanceUID}"
+    path = f"{study_path(study[0])}/series/{study[2].SeriesInstanceUID}"
     assert picture(web.get(f"{path}/rendered", accept=BROWSER)).size == (6, 4)
 
 
 def test_pictures_of_a_study_may_be_cut(web: WebClient, loop: Dataset, settings: Settings) -> None:
     settings.LIMITS = settings.LIMITS.model_copy(update={"rendered_parts_max": 2})
-    response = web.get(f"/dicomweb/studies/{loop.StudyInstanceUID}/rendered")
+    response = web.get(f"{study_path(loop)}/rendered")
     assert response.status_code == 206
     assert len(parts(response)) == 2
     assert "only the first 2" in response["Warning"]
@@ -294,7 +297,7 @@ def test_pictures_of_a_study_may_be_cut(web: WebClient, loop: Dataset, settings:
 def test_what_is_not_held_or_not_readable_is_404(
     web: WebClient, stored: Dataset, other_space: StorageSpace, resource: str
 ) -> None:
-    path = f"{path_of(stored)}/{resource}"
+    path = f"{instance_path(stored)}/{resource}"
     assert web.get(path.replace("/dicomweb/", "/dicomweb/spaces/main/")).status_code == 200
     assert web.get(path.replace("/dicomweb/", "/dicomweb/spaces/other/")).status_code == 404
     assert WebClient(make_token(spaces=[other_space])).get(path).status_code == 404
@@ -312,20 +315,20 @@ def test_hostile_sizes_cost_nothing(web: WebClient) -> None:
     rle = build_ct(transfer_syntax_uid=RLE)
     web.store(huge, flat, rle)
     for dataset in (huge, flat, rle):
-        assert web.get(f"{path_of(dataset)}/rendered").status_code == 406
-        assert picture(web.get(f"{path_of(dataset)}/thumbnail")).size == (128, 128)
+        assert web.get(f"{instance_path(dataset)}/rendered").status_code == 406
+        assert picture(web.get(f"{instance_path(dataset)}/thumbnail")).size == (128, 128)
 
 
 def test_a_frame_beyond_the_limit_is_406(web: WebClient, settings: Settings) -> None:
     dataset = image(gradient(100, 100))
     web.store(dataset)
     settings.LIMITS = settings.LIMITS.model_copy(update={"decoded_frame_bytes_max": 19_999})
-    response = web.get(f"{path_of(dataset)}/rendered")
+    response = web.get(f"{instance_path(dataset)}/rendered")
     assert response.status_code == 406
     assert "19999" in json.loads(content(response))["detail"]
 
 
 def test_an_animation_has_so_many_pixels(web: WebClient, loop: Dataset, settings: Settings) -> None:
     settings.LIMITS = settings.LIMITS.model_copy(update={"animation_pixels_max": 2 * 24})
-    response = web.get(f"{path_of(loop)}/rendered?{WINDOW}", accept="image/gif")
+    response = web.get(f"{instance_path(loop)}/rendered?{WINDOW}", accept="image/gif")
     assert picture(response).n_frames == 2  # type: ignore[attr-defined]  # a GIF has it

@@ -14,7 +14,8 @@ from pydicom.uid import UID
 from ingestion.models import StorageSpace
 from tests.builders import new_uid, part10_bytes
 from tests.bundled_files import BUNDLED_FILES
-from tests.integration.dicomweb.images import image, path_of
+from tests.integration.dicomweb.images import image
+from tests.integration.dicomweb.paths import instance_path
 from tests.integration.dicomweb.web_client import STOW_TYPE, make_token, multipart
 from tests.integration.dicomweb.web_process import RunningWeb
 
@@ -58,7 +59,7 @@ def test_a_burst_of_thumbnails_is_answered(server: RunningWeb, served_space: Sto
 
     stow = multipart(*(part10_bytes(dataset) for dataset in datasets))
     asked("/dicomweb/studies", stow, **{"Content-Type": STOW_TYPE})
-    paths = [f"{path_of(dataset)}/thumbnail" for dataset in datasets]
+    paths = [f"{instance_path(dataset)}/thumbnail" for dataset in datasets]
     with ThreadPoolExecutor(max_workers=TOGETHER) as threads:
         answers = list(threads.map(asked, paths * 3))
     assert answers[:TOGETHER] == answers[TOGETHER : 2 * TOGETHER] == answers[2 * TOGETHER :]

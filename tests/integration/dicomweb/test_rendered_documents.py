@@ -5,7 +5,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from tests.builders import build_ct
-from tests.integration.dicomweb.images import BASIC_TEXT_SR, path_of, picture, without_pixels
+from tests.integration.dicomweb.images import BASIC_TEXT_SR, picture, without_pixels
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, parts
 
 H264 = "1.2.840.10008.1.2.4.102"
@@ -40,28 +41,30 @@ def report(web: WebClient) -> Dataset:
 def test_a_report_is_a_page(
     web: WebClient, report: Dataset, accept: str | None, content_type: str, shown: bytes
 ) -> None:
-    response = web.get(f"{path_of(report)}/rendered", accept=accept)
+    response = web.get(f"{instance_path(report)}/rendered", accept=accept)
     assert response["Content-Type"] == content_type
     assert shown in content(response)
     assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
 
 
 def test_a_report_is_no_picture(web: WebClient, report: Dataset) -> None:
-    assert web.get(f"{path_of(report)}/rendered", accept="image/jpeg").status_code == 406
-    assert web.get(f"{path_of(report)}/frames/1/rendered").status_code == 404
+    assert web.get(f"{instance_path(report)}/rendered", accept="image/jpeg").status_code == 406
+    assert web.get(f"{instance_path(report)}/frames/1/rendered").status_code == 404
 
 
 @pytest.mark.parametrize("entity", ["study", "series"])
 def test_reports_without_pictures_are_pages_in_parts_or_one_of_them(
     web: WebClient, report: Dataset, entity: str
 ) -> None:
-    path = path_of(report).partition("/series" if entity == "study" else "/instances")[0]
+    path = instance_path(report).partition("/series" if entity == "study" else "/instances")[0]
     response = web.get(f"{path}/rendered")
     assert response["Content-Type"].startswith('multipart/related; type="text/html"')
     ((headers, body),) = parts(response)
     assert headers["Content-Type"] == "text/html; charset=utf-8"
-    assert headers["Content-Location"].endswith(f"{path_of(report)}/rendered".partition("/s")[2])
-    assert body == content(web.get(f"{path_of(report)}/rendered"))
+    assert headers["Content-Location"].endswith(
+        f"{instance_path(report)}/rendered".partition("/s")[2]
+    )
+    assert body == content(web.get(f"{instance_path(report)}/rendered"))
     plain = web.get(f"{path}/rendered", accept="text/plain")
     assert plain["Content-Type"] == "text/plain; charset=utf-8"
     tag = {"If-None-Match": response["ETag"]}
@@ -76,7 +79,7 @@ def test_a_study_of_a_pdf_is_the_pdf(web: WebClient) -> None:
         ENCAPSULATED_PDF, (0x00420011, "OB", b"%PDF-1"), (0x00420012, "LO", "application/pdf")
     )
     web.store(dataset)
-    response = web.get(f"/dicomweb/studies/{dataset.StudyInstanceUID}/rendered")
+    response = web.get(f"{study_path(dataset)}/rendered")
     assert response["Content-Type"] == "application/pdf"
     assert content(response) == b"%PDF-1"
 
@@ -92,10 +95,10 @@ def test_a_pdf_is_given_as_it_is(web: WebClient, size: int) -> None:
         (0x00420015, "UL", size),
     )
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/rendered")
+    response = web.get(f"{instance_path(dataset)}/rendered")
     assert response["Content-Type"] == "application/pdf"
     assert content(response) == body
-    piece = web.get(f"{path_of(dataset)}/rendered", headers={"Range": "bytes=2-8"})
+    piece = web.get(f"{instance_path(dataset)}/rendered", headers={"Range": "bytes=2-8"})
     assert (piece.status_code, content(piece)) == (206, body[2:9])
 
 
@@ -108,11 +111,11 @@ def test_xml_runs_nothing_and_other_documents_are_406(web: WebClient) -> None:
     )
     empty = without_pixels(ENCAPSULATED_PDF)
     web.store(cda, page, empty)
-    response = web.get(f"{path_of(cda)}/rendered")
+    response = web.get(f"{instance_path(cda)}/rendered")
     assert content(response) == b"<a/>"
     assert response["Content-Security-Policy"].startswith("sandbox")
-    assert web.get(f"{path_of(page)}/rendered").status_code == 406
-    assert web.get(f"{path_of(empty)}/rendered").status_code == 406
+    assert web.get(f"{instance_path(page)}/rendered").status_code == 406
+    assert web.get(f"{instance_path(empty)}/rendered").status_code == 406
 
 
 MP4_FILE = b"\0\0\0\x18ftypmp42" + bytes(500)
@@ -131,9 +134,9 @@ def test_films(web: WebClient, syntax: str, stream: bytes, expected: str | None)
     dataset.PixelData = encapsulate([stream])
     dataset.NumberOfFrames = 100
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/rendered")
+    response = web.get(f"{instance_path(dataset)}/rendered")
     assert response.status_code == (200 if expected else 406)
     if expected:
         assert response["Content-Type"] == expected
         assert content(response).startswith(stream)
-    assert picture(web.get(f"{path_of(dataset)}/thumbnail")).size == (128, 128)
+    assert picture(web.get(f"{instance_path(dataset)}/thumbnail")).size == (128, 128)

@@ -13,6 +13,7 @@ from pydicom.uid import MPEG2MPML, RLELossless
 from ingestion.models import Backend, Instance, StorageSpace
 from ingestion.use_cases.retrieve_instances import BATCH
 from tests.builders import build_ct, new_uid, part10_bytes
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, make_token, multipart, parts
 from tests.receipts import make_space
 
@@ -38,13 +39,6 @@ def study(web: WebClient) -> list[Dataset]:
     return list(reversed(datasets))
 
 
-def instance_path(dataset: Dataset) -> str:
-    return (
-        f"/dicomweb/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
-        f"/instances/{dataset.SOPInstanceUID}"
-    )
-
-
 @pytest.mark.parametrize(
     "accept",
     [
@@ -56,7 +50,7 @@ def instance_path(dataset: Dataset) -> str:
 def test_a_study_comes_back_in_order_byte_for_byte(
     web: WebClient, study: list[Dataset], accept: str
 ) -> None:
-    response = web.get(f"/dicomweb/studies/{study[0].StudyInstanceUID}", accept=accept)
+    response = web.get(study_path(study[0]), accept=accept)
     assert response.status_code == 200
     assert response["Content-Type"].startswith('multipart/related; type="application/dicom"; ')
     found = parts(response)
@@ -85,7 +79,7 @@ def test_who_names_no_transfer_syntax_gets_explicit_vr_little_endian(
     web: WebClient, study: list[Dataset], accept: str | None
 ) -> None:
     """PS3.18 8.7.3.4."""
-    found = parts(web.get(f"/dicomweb/studies/{study[0].StudyInstanceUID}", accept=accept))
+    found = parts(web.get(study_path(study[0]), accept=accept))
     for (headers, body), dataset in zip(found, study, strict=True):
         assert headers["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
         sent = dcmread(BytesIO(body))
@@ -169,7 +163,7 @@ def test_the_stored_syntax_may_be_named(web: WebClient, study: list[Dataset]) ->
 
 
 def test_metadata_is_the_header_of_each_instance(web: WebClient, study: list[Dataset]) -> None:
-    found = web.json(f"/dicomweb/studies/{study[0].StudyInstanceUID}/metadata")
+    found = web.json(f"{study_path(study[0])}/metadata")
     assert [item["00080018"]["Value"][0] for item in found] == [
         dataset.SOPInstanceUID for dataset in study
     ]

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
 
 from tests.builders import build_ct, new_uid, part10_bytes
+from tests.integration.dicomweb.paths import study_path
 from tests.integration.dicomweb.web_client import WebClient, content, multipart
 
 EXPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
@@ -50,10 +51,6 @@ def study(web: WebClient) -> list[Dataset]:
     datasets[2].compress(RLE, generate_instance_uid=False)
     web.store(*datasets)
     return datasets
-
-
-def study_path(dataset: Dataset) -> str:
-    return f"/dicomweb/studies/{dataset.StudyInstanceUID}"
 
 
 @contextmanager

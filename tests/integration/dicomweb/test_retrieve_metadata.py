@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from ingestion.models import StorageSpace
 from ingestion.use_cases.retrieve_instances import BATCH
 from tests.builders import build_ct, new_uid
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, parts
 
 MODEL = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
@@ -32,17 +33,6 @@ def study(web: WebClient) -> list[Dataset]:
     ]
     web.store(*datasets)
     return datasets
-
-
-def study_path(dataset: Dataset) -> str:
-    return f"/dicomweb/studies/{dataset.StudyInstanceUID}"
-
-
-def instance_path(dataset: Dataset) -> str:
-    return (
-        f"{study_path(dataset)}/series/{dataset.SeriesInstanceUID}"
-        f"/instances/{dataset.SOPInstanceUID}"
-    )
 
 
 def texts(document: bytes, keyword: str) -> Iterator[str | None]:

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pytest_django import DjangoAssertNumQueries
 
 from tests.builders import build_ct, new_uid, part10_bytes
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content, multipart, parts
 
 IMPLICIT, EXPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
@@ -44,17 +45,6 @@ def study(web: WebClient) -> list[Dataset]:
     del datasets[2].PixelData
     web.store(*datasets)
     return datasets
-
-
-def study_path(dataset: Dataset) -> str:
-    return f"/dicomweb/studies/{dataset.StudyInstanceUID}"
-
-
-def instance_path(dataset: Dataset) -> str:
-    return (
-        f"{study_path(dataset)}/series/{dataset.SeriesInstanceUID}"
-        f"/instances/{dataset.SOPInstanceUID}"
-    )
 
 
 def files(*transfer_syntax_uids: str) -> str:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from ingestion.models import Series, StorageSpace, Study
 from tests.builders import build_ct, new_uid
+from tests.integration.dicomweb.paths import study_path
 from tests.integration.dicomweb.web_client import WebClient, content, make_token, value
 
 APPENDED_BY_OHIF = (
@@ -255,7 +256,7 @@ def test_a_series_is_described_with_its_study_where_the_path_leaves_it_open(
 ) -> None:
     (series,) = web.json("/dicomweb/series")
     assert value(series, "00100020") == "P-1"
-    path = f"/dicomweb/studies/{jane.StudyInstanceUID}/series"
+    path = f"{study_path(jane)}/series"
     (series,) = web.json(f"{path}?includefield=0008103E,00080021")
     assert "00100020" not in series
     assert value(series, "0020000D") == jane.StudyInstanceUID
@@ -268,7 +269,7 @@ def test_a_series_is_described_with_its_study_where_the_path_leaves_it_open(
 
 
 def test_an_instance_is_described(web: WebClient, jane: Dataset) -> None:
-    path = f"/dicomweb/studies/{jane.StudyInstanceUID}/series/{jane.SeriesInstanceUID}/instances"
+    path = f"{study_path(jane)}/series/{jane.SeriesInstanceUID}/instances"
     (instance,) = web.json(f"{path}?includefield=00080016,00080018,00200013&offset=0&limit=10")
     assert value(instance, "00080018") == jane.SOPInstanceUID
     assert value(instance, "00080016") == jane.SOPClassUID
@@ -278,7 +279,7 @@ def test_an_instance_is_described(web: WebClient, jane: Dataset) -> None:
     assert value(instance, "00280100") == 16
     assert value(instance, "00083002") == "1.2.840.10008.1.2.1"
     assert "00080060" not in instance
-    (instance,) = web.json(f"/dicomweb/studies/{jane.StudyInstanceUID}/instances")
+    (instance,) = web.json(f"{study_path(jane)}/instances")
     assert value(instance, "00080060") == "CT"
 
 

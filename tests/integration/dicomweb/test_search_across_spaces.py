@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from ingestion.models import Instance, StorageSpace
 from tests.builders import build_ct
+from tests.integration.dicomweb.paths import study_path
 from tests.integration.dicomweb.web_client import WebClient, make_token, value
 
 MAIN, OTHER = "/dicomweb/spaces/main/studies", "/dicomweb/spaces/other/studies"
@@ -67,7 +68,7 @@ def test_series_and_instances_are_merged_too(web: WebClient, shared: Dataset) ->
     assert sorted(map(spaces, instances)) == [["main"], ["main", "other"], ["other"]]
     by_uid = {value(item, "00080018"): spaces(item) for item in instances}
     assert by_uid[shared.SOPInstanceUID] == ["main", "other"]
-    study = f"/dicomweb/studies/{shared.StudyInstanceUID}"
+    study = study_path(shared)
     assert len(web.json(f"{study}/series")) == 2
     assert len(web.json(f"{study}/instances")) == 3
     assert len(web.json(f"{study}/series/{shared.SeriesInstanceUID}/instances")) == 2

@@ -12,7 +12,7 @@ from pydicom.uid import RLELossless
 
 from ingestion.models import StorageSpace
 from tests.builders import build_ct
-from tests.integration.dicomweb.test_retrieve import instance_path
+from tests.integration.dicomweb.paths import instance_path
 from tests.integration.dicomweb.web_client import WebClient, content, make_token
 
 OF_ANY = ("", "/metadata", "/bulkdata", "/pixeldata", "/rendered", "/thumbnail")

@@ -14,17 +14,18 @@ from dicomweb.request_bodies import READ_BYTES
 from ingestion.models import Instance, Receipt, StorageSpace
 from tests.builders import build_ct, new_uid, part10_bytes
 from tests.eventually import eventually
-from tests.integration.dicomweb.web_client import BOUNDARY, STOW_TYPE, make_token, multipart
+from tests.integration.dicomweb.paths import instance_path, study_path
+from tests.integration.dicomweb.web_client import (
+    BOUNDARY,
+    STOW_TYPE,
+    multipart,
+    request_head,
+)
 from tests.integration.dicomweb.web_process import RunningWeb
 
 MEMORY_BYTES_MAX = 250 * 1024 * 1024
 
 pytestmark = pytest.mark.usefixtures("served_space")
-
-
-@pytest.fixture
-def token(served_space: StorageSpace) -> str:
-    return make_token(may_store=True, all_spaces=True)
 
 
 @pytest.fixture
@@ -48,13 +49,6 @@ def stored(client: http.client.HTTPConnection, token: str, *datasets: Dataset) -
     response.read()
 
 
-def instance_path(dataset: Dataset) -> str:
-    return (
-        f"/dicomweb/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
-        f"/instances/{dataset.SOPInstanceUID}"
-    )
-
-
 def raw(server: RunningWeb, request: bytes, *, end: bool = True) -> socket.socket:
     """A connection on which `request` was sent, and then nothing more."""
     address = urlsplit(server.url)
@@ -63,17 +57,6 @@ def raw(server: RunningWeb, request: bytes, *, end: bool = True) -> socket.socke
     if end:
         connection.shutdown(socket.SHUT_WR)
     return connection
-
-
-def request_head(token: str, *lines: str) -> bytes:
-    fields = [
-        "POST /dicomweb/studies HTTP/1.1",
-        "Host: 127.0.0.1",
-        f"Authorization: Bearer {token}",
-        f"Content-Type: {STOW_TYPE}",
-        *lines,
-    ]
-    return ("\r\n".join(fields) + "\r\n\r\n").encode()
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -229,7 +212,7 @@ def test_a_large_object_passes_in_little_memory(
 
     http_client.request("POST", "/dicomweb/studies", body(), headers(token), encode_chunked=True)
     assert http_client.getresponse().read()
-    path = f"/dicomweb/studies/{dataset.StudyInstanceUID}"
+    path = study_path(dataset)
     http_client.request("GET", path, headers=headers(token))
     assert content in http_client.getresponse().read()
     assert len(content) > MEMORY_BYTES_MAX

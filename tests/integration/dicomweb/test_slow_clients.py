@@ -17,7 +17,7 @@ from django.conf import settings
 
 from ingestion.models import Instance, StorageSpace
 from tests.builders import build_ct, part10_bytes
-from tests.integration.dicomweb.web_client import STOW_TYPE, make_token, multipart
+from tests.integration.dicomweb.web_client import STOW_TYPE, multipart
 from tests.integration.dicomweb.web_process import RunningWeb, running_web
 
 CLIENTS = 40  # the web has 2 processes of 16 threads
@@ -36,11 +36,6 @@ def impatient(
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     with running_web(tmp_path_factory.mktemp("web"), "--worker-class", WORKER) as running:
         yield running
-
-
-@pytest.fixture
-def token(served_space: StorageSpace) -> str:
-    return make_token(may_store=True, all_spaces=True)
 
 
 def head(*lines: str) -> bytes:

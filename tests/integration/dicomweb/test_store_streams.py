@@ -21,7 +21,7 @@ from tests.integration.dicomweb.store_requests import (
     json_part,
     metadata,
 )
-from tests.integration.dicomweb.web_client import BOUNDARY, STOW_TYPE, make_token
+from tests.integration.dicomweb.web_client import BOUNDARY, STOW_TYPE, request_head
 from tests.integration.dicomweb.web_process import RunningWeb, running_web
 
 MEMORY_BYTES_MAX = 250 * 1024 * 1024
@@ -31,11 +31,6 @@ PARTS = 10_000
 TOO_MUCH_BYTES = 65 << 30
 
 pytestmark = pytest.mark.usefixtures("served_space")
-
-
-@pytest.fixture
-def token(served_space: StorageSpace) -> str:
-    return make_token(may_store=True, all_spaces=True)
 
 
 @contextmanager
@@ -94,17 +89,6 @@ def test_ten_thousand_parts_are_stored_by_one_request(server: RunningWeb, token:
         assert len(json.loads(response.read())["00081199"]["Value"]) == PARTS
     assert Instance.objects.count() == PARTS
     assert server.peak_bytes() < MEMORY_BYTES_MAX
-
-
-def request_head(token: str, *lines: str) -> bytes:
-    fields = [
-        "POST /dicomweb/studies HTTP/1.1",
-        "Host: 127.0.0.1",
-        f"Authorization: Bearer {token}",
-        f"Content-Type: {STOW_TYPE}",
-        *lines,
-    ]
-    return ("\r\n".join(fields) + "\r\n\r\n").encode()
 
 
 def answer_while_sending(server: RunningWeb, head: bytes, chunk: bytes, *, chunks: int) -> bytes:

@@ -12,10 +12,10 @@ from tests.integration.dicomweb.images import (
     BASIC_TEXT_SR,
     gradient,
     image,
-    path_of,
     picture,
     without_pixels,
 )
+from tests.integration.dicomweb.paths import instance_path, study_path
 from tests.integration.dicomweb.web_client import WebClient, content
 
 
@@ -33,7 +33,7 @@ def brightness(response: object) -> int:
 def test_it_fits_into_128_pixels(web: WebClient) -> None:
     dataset = filled(50)
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/thumbnail")
+    response = web.get(f"{instance_path(dataset)}/thumbnail")
     assert response["Content-Type"] == "image/jpeg"
     assert picture(response).size == (128, 85)
     assert response["Content-Location"].endswith("/frames/1/thumbnail")
@@ -47,7 +47,9 @@ def test_it_fits_into_the_viewport_and_is_not_enlarged(
 ) -> None:
     dataset = filled(50)
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/thumbnail?viewport={viewport}", accept="image/png")
+    response = web.get(
+        f"{instance_path(dataset)}/thumbnail?viewport={viewport}", accept="image/png"
+    )
     assert picture(response).size == size
 
 
@@ -55,7 +57,7 @@ def test_it_fits_into_the_viewport_and_is_not_enlarged(
 def test_nonsense_is_400(web: WebClient, viewport: str) -> None:
     dataset = filled(50)
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/thumbnail?viewport={viewport}")
+    response = web.get(f"{instance_path(dataset)}/thumbnail?viewport={viewport}")
     assert response.status_code == 400
 
 
@@ -79,9 +81,9 @@ def test_of_a_loop_it_is_the_middle_frame_or_the_one_that_is_named(web: WebClien
     named = image(*frames)
     named.WindowCenter, named.WindowWidth, named.RepresentativeFrameNumber = "50", "100", 1
     web.store(dataset, named)
-    assert brightness(web.get(f"{path_of(dataset)}/thumbnail")) == pytest.approx(128, abs=3)
-    assert brightness(web.get(f"{path_of(named)}/thumbnail")) == pytest.approx(26, abs=3)
-    third = web.get(f"{path_of(dataset)}/frames/3,1/thumbnail")
+    assert brightness(web.get(f"{instance_path(dataset)}/thumbnail")) == pytest.approx(128, abs=3)
+    assert brightness(web.get(f"{instance_path(named)}/thumbnail")) == pytest.approx(26, abs=3)
+    third = web.get(f"{instance_path(dataset)}/frames/3,1/thumbnail")
     assert brightness(third) == pytest.approx(230, abs=3)
 
 
@@ -103,23 +105,23 @@ def test_what_has_no_picture_gets_one(web: WebClient, kind: str) -> None:
         dataset = image(gradient())
         dataset.PixelData = b"\0\0"
     web.store(dataset)
-    response = web.get(f"{path_of(dataset)}/thumbnail?viewport=50,50", accept="image/png")
+    response = web.get(f"{instance_path(dataset)}/thumbnail?viewport=50,50", accept="image/png")
     assert picture(response).size == (50, 50)
-    assert picture(web.get(f"/dicomweb/studies/{dataset.StudyInstanceUID}/thumbnail"))
+    assert picture(web.get(f"{study_path(dataset)}/thumbnail"))
 
 
 def test_an_object_that_its_store_lost_is_an_error(web: WebClient) -> None:
     dataset = filled(7)
     web.store(dataset)
     Instance.objects.update(location="gone/gone/gone.dcm")
-    assert web.get(f"{path_of(dataset)}/thumbnail").status_code == 500
+    assert web.get(f"{instance_path(dataset)}/thumbnail").status_code == 500
 
 
 def test_it_need_not_be_made_twice(web: WebClient) -> None:
     dataset = filled(33)
     web.store(dataset)
-    first = web.get(f"{path_of(dataset)}/thumbnail")
-    again = web.get(f"{path_of(dataset)}/thumbnail", headers={"If-None-Match": first["ETag"]})
+    first = web.get(f"{instance_path(dataset)}/thumbnail")
+    again = web.get(f"{instance_path(dataset)}/thumbnail", headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, content(again)) == (304, b"")
-    head = web.get(f"{path_of(dataset)}/thumbnail", method="HEAD")
+    head = web.get(f"{instance_path(dataset)}/thumbnail", method="HEAD")
     assert head["Content-Length"] == str(len(content(first)))

@@ -18,6 +18,7 @@ from ingestion.use_cases.issue_viewer_token import (
     remove_expired_viewer_tokens,
 )
 from tests.builders import build_ct
+from tests.integration.dicomweb.paths import study_path
 from tests.integration.dicomweb.web_client import WebClient, content, make_token
 
 INDEX = b"<html><script>window.PUBLIC_URL='/viewer/'</script><script src='/viewer/app.js'></script>"
@@ -139,7 +140,7 @@ def test_the_token_reads_and_does_no_more(
     viewer = WebClient(token_of(signed_in(radiographer)))
     assert len(viewer.json("/dicomweb/studies")) == 1
     assert viewer.post(b"").status_code == 403
-    study = f"/dicomweb/studies/{dataset.StudyInstanceUID}"
+    study = study_path(dataset)
     assert viewer.get(study, method="DELETE").status_code in (403, 405)
 
 

@@ -6,18 +6,12 @@ from threading import Barrier
 import pytest
 from django.db import connections
 
-from ingestion.models import StorageSpace, Workitem, WorkitemSubscription
-from tests.integration.dicomweb.web_client import make_token
+from ingestion.models import Workitem, WorkitemSubscription
 from tests.integration.dicomweb.workitem_client import UID, WorklistClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONTENDERS = 6
-
-
-@pytest.fixture
-def token(served_space: StorageSpace) -> str:
-    return make_token(may_store=True, all_spaces=True)
 
 
 def at_once(*actions: object) -> list[int]:

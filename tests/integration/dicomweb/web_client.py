@@ -36,6 +36,18 @@ def multipart(*contents: bytes, content_type: str = "application/dicom") -> byte
     return parts + f"--{BOUNDARY}--\r\n".encode()
 
 
+def request_head(token: str, *lines: str) -> bytes:
+    """What comes before the body of a STOW-RS request, with more `lines`."""
+    fields = [
+        "POST /dicomweb/studies HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {token}",
+        f"Content-Type: {STOW_TYPE}",
+        *lines,
+    ]
+    return ("\r\n".join(fields) + "\r\n\r\n").encode()
+
+
 class WebClient:
     """A DICOMweb client with a token."""
 

@@ -36,6 +36,8 @@ SUITS_ONE_MACHINE = {
     "INGESTION_DIMSE_DRAIN_SECONDS": "5",
 }
 
+TLS_PORT = "INGESTION_DIMSE_TLS_PORT"  # whoever sets it is told where TLS is spoken
+
 # What a shell may set and would cost each start half a minute of compiling.
 HINDERS = {"PYTHONDONTWRITEBYTECODE"}
 
@@ -115,8 +117,9 @@ class Product:
             for name, tier, command, is_ready in table
         ]
 
-    def endpoints(self) -> dict[str, object]:
-        """What scripts are told, in `endpoints.json`."""
+    def endpoints(self, environment: Mapping[str, str]) -> dict[str, object]:
+        """What scripts are told, in `endpoints.json`, of processes with this environment."""
+        tls_port = environment.get(TLS_PORT)
         return {
             "ready": True,
             "dicomweb": f"{self.web_url}/dicomweb",
@@ -124,14 +127,20 @@ class Product:
             "admin_user": ADMIN,
             "admin_password": self.secrets["admin_password"],
             "token": self.secrets["token"],
-            "dimse": {"host": LOOPBACK, "port": self.ports["dimse"], "ae_title": AE_TITLE},
+            "dimse": {
+                "host": LOOPBACK,
+                "port": self.ports["dimse"],
+                "ae_title": AE_TITLE,
+                **({"tls_port": int(tls_port)} if tls_port else {}),
+            },
             "flower": f"http://{LOOPBACK}:{self.ports['flower']}/",
             "metrics": f"{self.web_url}/metrics",
             **({"viewer": self._viewer_url} if self._has_viewer else {}),
         }
 
-    def table(self) -> str:
-        """What the person at the terminal is told."""
+    def table(self, environment: Mapping[str, str]) -> str:
+        """What the person at the terminal is told of processes with this environment."""
+        tls_port = environment.get(TLS_PORT)
         rows = {
             "Web": f"{self.web_url}/",
             "DICOMweb": f"{self.web_url}/dicomweb",
@@ -139,6 +148,7 @@ class Product:
             "Admin": f"{self.web_url}/admin/   {ADMIN} / {self.secrets['admin_password']}",
             **({"Viewer": self._viewer_url} if self._has_viewer else {}),
             "DIMSE": f"{AE_TITLE}@{LOOPBACK}:{self.ports['dimse']}",
+            **({"DIMSE TLS": f"{AE_TITLE}@{LOOPBACK}:{tls_port}"} if tls_port else {}),
             "Flower": f"http://{LOOPBACK}:{self.ports['flower']}/   "
             + self.flower_credentials.replace(":", " / "),
             "Data": str(self.state_folder),

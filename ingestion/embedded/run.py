@@ -73,8 +73,8 @@ def _serve(
     for plan in product.plans(partial(_start, environment=environment, console=console)):
         supervisor.start(plan)
     supervisor.wait_until_ready(within_seconds=READY_SECONDS_MAX)
-    state.write_endpoints(product.endpoints(), environment=environment)
-    console.block(product.table())
+    state.write_endpoints(product.endpoints(environment), environment=environment)
+    console.block(product.table(environment))
     supervisor.watch()
 
 

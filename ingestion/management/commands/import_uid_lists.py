@@ -24,11 +24,16 @@ LISTS = {
     "sop_classes": ("sop_class_uids", UidKind.SOP_CLASS, "IMAGE_CUIDS"),
     "transfer_syntaxes": ("transfer_syntax_uids", UidKind.TRANSFER_SYNTAX, "IMAGE_TSUIDS"),
 }
+CANNOT_WORK = 2
+
 COLUMN_NAMES = {column: kind.value for column, kind, _ in LISTS.values()}
 
 
 class Command(BaseCommand):
-    """Changes one entity as the files say; tells what that changes. A repeat changes nothing."""
+    """Changes one entity as the files say; tells what that changes. A repeat changes nothing.
+
+    Exit status 2: nothing could be done with these arguments or files.
+    """
 
     help = (
         "Restrict an application entity to the SOP Classes and transfer syntaxes of files with a"
@@ -57,7 +62,9 @@ class Command(BaseCommand):
         elif files:
             self._import(entity, files, is_dry_run=options["dry_run"])
         else:
-            raise CommandError("give --sop-classes, --transfer-syntaxes or --export")
+            raise CommandError(
+                "give --sop-classes, --transfer-syntaxes or --export", returncode=CANNOT_WORK
+            )
 
     def _import(
         self, entity: ApplicationEntity, files: dict[str, Path], *, is_dry_run: bool
@@ -66,7 +73,7 @@ class Command(BaseCommand):
         try:
             changes = import_uid_lists(entity, lists, is_dry_run=is_dry_run)
         except InvalidDocument as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=CANNOT_WORK) from error
         self._tell(changes)
         changed = sum(len(change.added) + len(change.removed) for change in changes)
         done = "would change" if is_dry_run else "changed"
@@ -79,7 +86,7 @@ class Command(BaseCommand):
             try:
                 file.write_text(f"{text}\n" if text else "# everything supported\n")
             except OSError as error:
-                raise CommandError(str(error)) from error
+                raise CommandError(str(error), returncode=CANNOT_WORK) from error
             self.stdout.write(f"{file} written")
 
     def _tell(self, changes: list[UidListChange]) -> None:
@@ -104,14 +111,16 @@ def _entity(ae_title: str, *, is_remote: bool) -> ApplicationEntity:
         return found[0]
     kind = "remote" if is_remote else "local"
     number = "no" if not found else "more than one"
-    raise CommandError(f"there is {number} {kind} application entity {ae_title!r}")
+    raise CommandError(
+        f"there is {number} {kind} application entity {ae_title!r}", returncode=CANNOT_WORK
+    )
 
 
 def _read(path: Path, kind: UidKind) -> list[str]:
     try:
         return read_uid_list(path.read_text(), kind)
     except (OSError, UnicodeDecodeError, InvalidDocument) as error:
-        raise CommandError(f"{path}: {error}") from error
+        raise CommandError(f"{path}: {error}", returncode=CANNOT_WORK) from error
 
 
 def _name(uid: str) -> str:

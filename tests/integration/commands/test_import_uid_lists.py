@@ -85,8 +85,9 @@ def test_mistakes_are_named_and_nothing_changes(
     entity: LocalApplicationEntity, classes: Path, text: str, reason: str
 ) -> None:
     classes.write_text(text)
-    with pytest.raises(CommandError, match=reason):
+    with pytest.raises(CommandError, match=reason) as ended:
         run("INGEST", "--sop-classes", classes)
+    assert ended.value.returncode == 2
     entity.refresh_from_db()
     assert entity.sop_class_uids == []
 
@@ -98,10 +99,12 @@ def test_who_is_meant_must_be_clear(entity: LocalApplicationEntity, classes: Pat
         (["NOBODY"], "no local application entity 'NOBODY'"),
         (["TWICE", "--remote"], "more than one remote application entity 'TWICE'"),
     ):
-        with pytest.raises(CommandError, match=reason):
+        with pytest.raises(CommandError, match=reason) as ended:
             run(*arguments, "--sop-classes", classes)
-    with pytest.raises(CommandError, match="--export"):
+        assert ended.value.returncode == 2
+    with pytest.raises(CommandError, match="--export") as ended:
         run("INGEST")
+    assert ended.value.returncode == 2
 
 
 def test_export_can_be_imported_again(

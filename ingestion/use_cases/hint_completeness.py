@@ -24,15 +24,13 @@ log = structlog.get_logger(__name__)
 
 EXPECTED = timedelta(days=7)  # how long instances are waited for
 
-# One hint, so that never two studies are locked here: registration locks several, in its order.
-# Most hints that wait are told from those fulfilled by the study's counter alone.
+# One hint, so that a sweep never locks two studies: registration locks several, in its order.
 _FULFIL_WHERE = """
 WITH ready AS (
     SELECT h.id, st.id AS study_id, h.study_instance_uid
     FROM ingestion_completenesshint h
     JOIN ingestion_study st ON st.storage_space_id = h.storage_space_id
         AND st.study_instance_uid = h.study_instance_uid
-        AND st.number_of_instances >= cardinality(h.sop_instance_uids)
     WHERE {condition} AND h.fulfilled_at IS NULL AND h.expires_at > now() AND NOT EXISTS (
         SELECT FROM unnest(h.sop_instance_uids) AS wanted(uid)
         LEFT JOIN ingestion_instance i ON i.storage_space_id = h.storage_space_id
@@ -48,7 +46,14 @@ WITH ready AS (
 )
 SELECT study_instance_uid, EXISTS (SELECT FROM closed) FROM ready
 """
-_FULFIL_ANY = _FULFIL_WHERE.format(condition="st.settles_at IS NOT NULL")
+# Most hints that wait are told from those fulfilled by the study's counter alone, but where one
+# source tells of several studies, which share its instances.
+_MAY_BE_WHOLE = """st.settles_at IS NOT NULL AND (
+        st.number_of_instances >= cardinality(h.sop_instance_uids)
+        OR EXISTS (SELECT FROM ingestion_completenesshint o
+            WHERE o.storage_space_id = h.storage_space_id AND o.source_uid = h.source_uid
+            AND o.id <> h.id))"""
+_FULFIL_ANY = _FULFIL_WHERE.format(condition=_MAY_BE_WHOLE)
 _FULFIL_THIS = _FULFIL_WHERE.format(condition="h.id = %s")
 
 

@@ -80,11 +80,14 @@ def read_step(
 
 
 def _hint(row: PerformedProcedureStep) -> None:
-    """Which instance belongs to which of several studies a step does not say: then no hint."""
-    if len(row.study_instance_uids) == 1:
+    """Let each study of the step wait for all of its instances: it does not say which has which.
+
+    In the order of registration, since studies that are whole are locked.
+    """
+    for study_instance_uid in sorted(row.study_instance_uids):
         expect_instances(
             row.storage_space,
-            row.study_instance_uids[0],
+            study_instance_uid,
             sop_instance_uids=rules.sop_instance_uids(row.data_set),
             source=HintSource.PROCEDURE_STEP,
             source_uid=row.sop_instance_uid,

@@ -138,12 +138,38 @@ def test_step_that_did_not_complete_tells_nothing(space: StorageSpace, status: s
     assert not CompletenessHint.objects.exists()
 
 
-def test_step_of_several_studies_tells_nothing(space: StorageSpace) -> None:
+def of_two_studies(space: StorageSpace) -> None:
+    """A step of the studies 1.2.3 and 1.2.4 began."""
     step = begun()
     step["00400270"]["Value"].append({"0020000D": {"vr": "UI", "Value": ["1.2.4"]}})
     create_step(space, step, sop_instance_uid=STEP)
-    change_step(space, STEP, ended("1.1"))
-    assert not CompletenessHint.objects.exists()
+
+
+def test_step_of_several_studies_closes_each_when_all_its_instances_are_here(
+    space: StorageSpace,
+) -> None:
+    received(space, "1.1", "1.2")
+    of_two_studies(space)
+    change_step(space, STEP, ended("1.1", "1.2", "1.3"))
+    assert revisions() == []
+    received(space, "1.3", study="1.2.4", series="1.2.4.1")
+    assert sorted(revisions()) == [["1.1", "1.2"], ["1.3"]]
+    assert not CompletenessHint.objects.filter(fulfilled_at=None).exists()
+
+
+def test_step_of_several_studies_closes_those_that_are_whole_already(space: StorageSpace) -> None:
+    received(space, "1.1", "1.2")
+    received(space, "1.3", study="1.2.4", series="1.2.4.1")
+    of_two_studies(space)
+    change_step(space, STEP, ended("1.1", "1.2", "1.3"))
+    assert sorted(revisions()) == [["1.1", "1.2"], ["1.3"]]
+
+
+def test_study_of_a_step_that_gets_no_instances_keeps_no_other_open(space: StorageSpace) -> None:
+    of_two_studies(space)
+    change_step(space, STEP, ended("1.1", "1.2"))
+    received(space, "1.1", "1.2")
+    assert revisions() == [["1.1", "1.2"]]
 
 
 def test_step_without_instances_tells_nothing(space: StorageSpace) -> None:

@@ -20,9 +20,17 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from ingestion.embedded.paced_socket import PacedSocket
+from ingestion.embedded.refused_requests import (
+    FAILED,
+    HEAD_TOO_LARGE,
+    HEAD_TOO_SLOW,
+    Refusal,
+    refusal_of,
+)
 
 HEAD_BYTES_MAX = 64 * 1024
 RECEIVE_BYTES = 64 * 1024
@@ -154,11 +162,26 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._upload(self._uploads_waiting.popleft())
         super().finish_request(conn, fs)
 
+    def handle_error(
+        self, _request: Any, client: PacedSocket, _address: Any, error: BaseException
+    ) -> None:
+        """Answer what is no request, or failed before its answer began.
+
+        gunicorn's own would log and repeat what was sent.
+        """
+        refusal = refusal_of(error)
+        if refusal is FAILED:
+            self.log.error("a request failed", exc_info=error)
+        else:
+            self.log.warning("a request was refused: %s", refusal.detail)
+        with suppress(OSError):
+            write_nonblock(client, refusal.answer())
+
     def _go_on(self, conn: Connection, head: Head) -> None:
         if head is Head.ENDED:
             self._end(conn)
         elif head is Head.TOO_LARGE:
-            self._end(conn, b"431 Request Header Fields Too Large")
+            self._end(conn, HEAD_TOO_LARGE)
         elif not conn.announces_body():
             super().enqueue_req(conn)
         elif self._uploads_left:
@@ -174,15 +197,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _give_up(self, conn: Connection) -> None:
         self.pending_conns.remove(conn)
         self.poller.unregister(conn.sock)
-        self._end(conn, b"408 Request Timeout" if conn.has_begun() else b"")
+        self._end(conn, HEAD_TOO_SLOW if conn.has_begun() else None)
 
-    def _end(self, conn: Connection, status: bytes = b"") -> None:
+    def _end(self, conn: Connection, refusal: Refusal | None = None) -> None:
         self.nr_conns -= 1
-        if status:
-            answer = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+        if refusal is not None:
             with suppress(OSError):
-                conn.sock.send(answer)
-        conn.close(graceful=bool(status))
+                conn.sock.send(refusal.answer())
+        conn.close(graceful=refusal is not None)
 
     def _linger(self, client: PacedSocket) -> None:
         """Close without waiting: a client that still sends would not see its answer."""

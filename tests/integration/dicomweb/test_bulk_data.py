@@ -117,11 +117,8 @@ def test_every_uri_of_bundled_files_gives_its_value(
         instance = hold(space, path.read_bytes())
     except InvalidInstance:
         return
-    address = (
-        f"/dicomweb/studies/{instance.study_instance_uid}/series/{instance.series_instance_uid}"
-        f"/instances/{instance.sop_instance_uid}"
-    )
     dataset = dcmread(path, force=True)
+    address = instance_path(dataset)
     for uri in uris(metadata(web, address)):
         tag_path = uri.partition("/bulkdata/")[2]
         response = web.get(uri.removeprefix("http://testserver"), accept=f"{PARTS}, */*")
@@ -130,8 +127,11 @@ def test_every_uri_of_bundled_files_gives_its_value(
         else:
             assert response.status_code == 200
         if tag_path == "7FE00010" and not instance.transfer_syntax_uid.endswith(".2.2"):
-            expected = pixel_parts(dataset, instance.transfer_syntax_uid)
             response = web.get(f"{address}/bulkdata/{tag_path}", accept=AS_STORED)
+            if path.name == "badVR.dcm":  # its Number of Frames is 1A
+                assert response.status_code == 406
+                continue
+            expected = pixel_parts(dataset, instance.transfer_syntax_uid)
             assert [body for _, body in parts(response)] == expected
     assert web.get(f"{address}/bulkdata").status_code in {200, 404, 406}
     assert web.get(f"{address}/pixeldata").status_code in {200, 404, 406}

@@ -71,12 +71,10 @@ def escape_control_characters(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Let no value steer the terminal that shows it: peers write their AE titles themselves."""
-    return {
-        key: "".join(one if one.isprintable() else ascii(one)[1:-1] for one in value)
-        if isinstance(value, str) and key != "event"
-        else value
-        for key, value in event.items()
-    }
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and key != "event":
+            event[key] = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in value)
+    return event
 
 
 class RequestLogMiddleware:

@@ -7,18 +7,11 @@ comes first: the receipts are committed by themselves, and a registrar settles t
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    transaction,
-)
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from ingestion.errors import DatabaseUnavailable
 from ingestion.models import Outcome
-from ingestion.use_cases.commit_receipts import commit_receipts, write_receipts
+from ingestion.use_cases.commit_receipts import commit_receipts, receipts_insertion
 from ingestion.use_cases.register_receipts import Raced, register_claimed, register_receipts
 from ingestion.use_cases.store_instance import StoredInstance
 
@@ -33,8 +26,8 @@ def commit_and_register(stored: Sequence[StoredInstance]) -> dict[UUID, Outcome]
         return {}
     try:
         with transaction.atomic():
-            write_receipts(stored, connections[DEFAULT_DB_ALIAS])
-            return register_claimed([str(item.receipt_id) for item in stored])
+            ids = [str(item.receipt_id) for item in stored]
+            return register_claimed(ids, after=receipts_insertion(stored))
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     except (DatabaseError, Raced):

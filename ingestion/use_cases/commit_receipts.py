@@ -25,6 +25,7 @@ from ingestion.dicom.attributes import IndexedAttributes
 from ingestion.dicom.person_names import normalized
 from ingestion.errors import DatabaseUnavailable, MalformedDataSet
 from ingestion.models import HeaderDocument, Receipt
+from ingestion.use_cases.registration_statements import Statement
 from ingestion.use_cases.store_instance import StoredInstance
 from ingestion.wakeups import Work, wake
 
@@ -94,17 +95,23 @@ def write_receipts(stored: Sequence[StoredInstance], database: BaseDatabaseWrapp
 
     Outside a transaction PostgreSQL runs them as one. Raises what the driver raises.
     """
+    insertion = receipts_insertion(stored)
+    with database.cursor() as cursor:
+        cursor.execute(insertion.sql, insertion.values)
+
+
+def receipts_insertion(stored: Sequence[StoredInstance]) -> Statement:
+    """The statement that inserts documents and receipts."""
     values: list[Any] = []
     for item in stored:
         values += (str(item.receipt_id), Binary(item.document))
     for item in stored:
         values += _receipt_values(item)
-    with database.cursor() as cursor:
-        cursor.execute(_statement(len(stored)), values)
+    return Statement(_insertion(len(stored)), values)
 
 
 @lru_cache(maxsize=128)
-def _statement(amount: int) -> str:
+def _insertion(amount: int) -> str:
     """The insertion of so many documents and receipts."""
     names = (*_OWN_COLUMNS, *_ATTRIBUTES)
     document_rows = ",".join(["(%s,%s)"] * amount)
@@ -113,7 +120,7 @@ def _statement(amount: int) -> str:
         f'INSERT INTO "{HeaderDocument._meta.db_table}" (id, body)'  # noqa: S608  # constants
         f" VALUES {document_rows} ON CONFLICT (id) DO NOTHING;"
         f'INSERT INTO "{Receipt._meta.db_table}" ({",".join(names)})'
-        f" VALUES {receipt_rows} ON CONFLICT (id) DO NOTHING"
+        f" VALUES {receipt_rows} ON CONFLICT (id) DO NOTHING;"
     )
 
 

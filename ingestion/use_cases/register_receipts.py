@@ -32,6 +32,8 @@ from ingestion.wakeups import Work, wake
 log = structlog.get_logger(__name__)
 
 ACCEPTED = frozenset({Outcome.REGISTERED, Outcome.MODIFIED})
+# They may leave an object that no instance points at.
+RETIRING = frozenset({Outcome.MODIFIED, Outcome.KEPT_FIRST, Outcome.DUPLICATE})
 
 
 class Raced(Exception):
@@ -88,9 +90,13 @@ def _settle(claim: str, parameters: Mapping[str, Any]) -> dict[UUID, Outcome]:
             try:
                 with transaction.atomic():
                     ids = _claimed(claim, parameters)
-                    return register_claimed(ids) if ids else {}
+                    settled = register_claimed(ids) if ids else {}
             except Raced:
                 log.info("registration raced for a SOP Instance UID; judging again")
+            else:
+                if settled:
+                    log.info("registered", **Counter(one.value for one in settled.values()))
+                return settled
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable("the database did not confirm") from error
     except DatabaseError as error:
@@ -114,18 +120,18 @@ def _claimed(claim: str, parameters: Mapping[str, Any]) -> list[str]:
         return [str(row[0]) for row in cursor.fetchall()]
 
 
-def register_claimed(ids: list[str]) -> dict[UUID, Outcome]:
+def register_claimed(ids: list[str], *, after: sql.Statement = sql.NOTHING) -> dict[UUID, Outcome]:
     """Register receipts that nobody else can have, inside the caller's transaction.
 
-    A round for each object of an instance. Raises `Raced`; then the transaction must be undone.
+    `after` the statement that makes them, if they are new. A round for each object of an
+    instance. Raises `Raced`; then the transaction must be undone.
     """
-    judged: list[_Judged] = []
-    settled: dict[UUID, Outcome] = {}
+    judged = _register_round(ids, after=after)
+    settled = {one.receipt_id: one.outcome for one in judged}
     while left := [receipt_id for receipt_id in ids if UUID(receipt_id) not in settled]:
         judged += _register_round(left)
         settled = {one.receipt_id: one.outcome for one in judged}
     _wake_who_goes_on([one for one in judged if one.outcome in ACCEPTED])
-    log.info("registered", **Counter(one.outcome.value for one in judged))
     return settled
 
 
@@ -137,21 +143,21 @@ def _wake_who_goes_on(accepted: Sequence[_Judged]) -> None:
         transaction.on_commit(lambda: wake(Work.REVISE_STUDIES), robust=True)
 
 
-def _register_round(ids: list[str]) -> list[_Judged]:
+def _register_round(ids: list[str], *, after: sql.Statement = sql.NOTHING) -> list[_Judged]:
     """Judge the first receipt of each instance, and those that repeat it, and write them."""
     with connection.cursor() as cursor:
-        sql.run(cursor, sql.JUDGING, ids)
+        sql.judge(cursor, ids, after=after)
         judged = [_Judged(row[0], Outcome(row[1]), *row[2:]) for row in cursor.fetchall()]
         counts = Counter(one.outcome for one in judged)
         accepted = sum(counts[outcome] for outcome in ACCEPTED)
+        if any(counts[outcome] for outcome in RETIRING):
+            sql.run(cursor, ["retire"], ids)
         if accepted:
-            sql.run(cursor, sql.WRITING, ids)
+            sql.run(cursor, sql.WRITING if accepted == 1 else sql.WRITING_SEVERAL, ids)
             if cursor.rowcount != accepted:
                 raise Raced
             if any(one.is_known and one.outcome == Outcome.REGISTERED for one in judged):
                 sql.run(cursor, ["recount"], ids)
-        elif counts[Outcome.KEPT_FIRST] or counts[Outcome.DUPLICATE]:
-            sql.run(cursor, ["retire"], ids)
         if counts[Outcome.DUPLICATE]:
             sql.run(cursor, ["drop_duplicate_documents"], ids)
     return judged

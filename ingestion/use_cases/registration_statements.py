@@ -6,6 +6,8 @@ never wait in a circle.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakSet
 
 from django.db.backends.utils import CursorWrapper
@@ -167,6 +169,7 @@ def _kept(table: str, column: str) -> str:
 
 
 _ACCEPTED = "r.id = ANY($1) AND r.outcome IN ('registered', 'modified')"
+_ADDED = "count(*) FILTER (WHERE r.outcome = 'registered')"
 
 RECORD_CONFLICTS = f"""
 WITH observed AS (
@@ -191,15 +194,21 @@ SELECT study_id, keyword, value FROM observed
 ON CONFLICT (study_id, keyword, value) DO NOTHING
 """
 
+# Sizes are counted while the old version is still there to be subtracted.
 UPSERT_STUDIES = f"""
 INSERT INTO ingestion_study AS t (storage_space_id, study_instance_uid, {", ".join(STUDY_COLUMNS)},
-    modalities, sop_classes, document_id, changes_since, settles_at)
+    modalities, sop_classes, number_of_instances, size_bytes, document_id, changes_since,
+    settles_at)
 SELECT r.storage_space_id, r.study_instance_uid, {", ".join(map(latest, STUDY_COLUMNS))},
     COALESCE(array_agg(DISTINCT r.modality) FILTER (WHERE r.modality <> ''), '{{}}'),
     array_agg(DISTINCT r.sop_class_uid),
+    {_ADDED},
+    sum(r.size_bytes - CASE WHEN r.outcome = 'modified' THEN i.size_bytes ELSE 0 END),
     (array_agg(r.document_id ORDER BY r.id DESC))[1],
     now(), now() + sp.quiet_seconds * interval '1 second'
 FROM ingestion_receipt r JOIN ingestion_storagespace sp ON sp.id = r.storage_space_id
+LEFT JOIN ingestion_instance i ON i.storage_space_id = r.storage_space_id
+    AND i.sop_instance_uid = r.sop_instance_uid
 WHERE {_ACCEPTED}
 GROUP BY r.storage_space_id, r.study_instance_uid, sp.id
 ORDER BY r.storage_space_id, r.study_instance_uid
@@ -209,6 +218,8 @@ ON CONFLICT (storage_space_id, study_instance_uid) DO UPDATE SET
                        ORDER BY m),
     sop_classes = ARRAY(SELECT DISTINCT c FROM unnest(t.sop_classes || EXCLUDED.sop_classes) c
                         ORDER BY c),
+    number_of_instances = t.number_of_instances + EXCLUDED.number_of_instances,
+    size_bytes = t.size_bytes + EXCLUDED.size_bytes,
     document_id = EXCLUDED.document_id,
     changed_at = now(),
     deleted_at = NULL,
@@ -232,9 +243,9 @@ WITH revived AS (
     SELECT DISTINCT se.id {_PLACED} WHERE {_ACCEPTED} AND se.deleted_at IS NOT NULL
 ), touched AS (
     INSERT INTO ingestion_series AS t (study_id, series_instance_uid, {", ".join(SERIES_COLUMNS)},
-        document_id)
+        number_of_instances, document_id)
     SELECT st.id, r.series_instance_uid, {", ".join(map(latest, SERIES_COLUMNS))},
-        (array_agg(r.document_id ORDER BY r.id DESC))[1]
+        {_ADDED}, (array_agg(r.document_id ORDER BY r.id DESC))[1]
     FROM ingestion_receipt r
     JOIN ingestion_study st ON st.storage_space_id = r.storage_space_id
         AND st.study_instance_uid = r.study_instance_uid
@@ -242,34 +253,13 @@ WITH revived AS (
     GROUP BY st.id, r.series_instance_uid ORDER BY st.id, r.series_instance_uid
     ON CONFLICT (study_id, series_instance_uid) DO UPDATE SET
         {", ".join(_kept("t", column) for column in SERIES_COLUMNS)},
+        number_of_instances = t.number_of_instances + EXCLUDED.number_of_instances,
         document_id = EXCLUDED.document_id, changed_at = now(), deleted_at = NULL
     RETURNING study_id, xmax = 0 OR id IN (SELECT id FROM revived) AS is_added
 )
 UPDATE ingestion_study st SET number_of_series = number_of_series + new.amount
 FROM (SELECT study_id, count(*) AS amount FROM touched WHERE is_added GROUP BY study_id) AS new
 WHERE st.id = new.study_id
-"""
-
-# Sizes are counted while the old version is still there to be subtracted.
-COUNT_STUDIES = f"""
-UPDATE ingestion_study st SET number_of_instances = number_of_instances + new.amount,
-    size_bytes = st.size_bytes + new.bytes
-FROM (
-    SELECT st.id, count(*) FILTER (WHERE r.outcome = 'registered') AS amount,
-           sum(r.size_bytes - CASE WHEN r.outcome = 'modified' THEN i.size_bytes ELSE 0 END)
-           AS bytes
-    {_PLACED}
-    LEFT JOIN ingestion_instance i ON i.storage_space_id = r.storage_space_id
-        AND i.sop_instance_uid = r.sop_instance_uid
-    WHERE {_ACCEPTED} GROUP BY st.id
-) AS new WHERE st.id = new.id
-"""
-
-COUNT_SERIES = f"""
-UPDATE ingestion_series se SET number_of_instances = number_of_instances + new.amount
-FROM (SELECT se.id, count(*) AS amount {_PLACED}
-      WHERE r.id = ANY($1) AND r.outcome = 'registered' GROUP BY se.id) AS new
-WHERE se.id = new.id
 """
 
 # A row that another study took in the meantime is left alone: fewer rows come back than
@@ -324,8 +314,6 @@ _PREPARED = {
     "record_conflicts": RECORD_CONFLICTS,
     "upsert_studies": UPSERT_STUDIES,
     "upsert_series": UPSERT_SERIES,
-    "count_studies": COUNT_STUDIES,
-    "count_series": COUNT_SERIES,
     "record_changes": RECORD_CHANGES,
     "record_events": RECORD_EVENTS,
     "upsert_instances": UPSERT_INSTANCES,
@@ -333,17 +321,14 @@ _PREPARED = {
     "drop_duplicate_documents": DROP_DUPLICATE_DOCUMENTS,
 }
 JUDGING = ("serialize_studies", "judge")
-WRITING = (
-    "retire",
+_RECORDS = ("record_changes", "record_events", "upsert_instances")
+WRITING = ("record_conflicts", "upsert_studies", "upsert_series", *_RECORDS)
+WRITING_SEVERAL = (
     "record_conflicts",  # against the values held so far …
     "upsert_studies",
-    "record_conflicts",  # … and against the new ones
+    "record_conflicts",  # … and against the new ones, from which a single receipt cannot differ
     "upsert_series",
-    "count_studies",
-    "count_series",
-    "record_changes",
-    "record_events",
-    "upsert_instances",
+    *_RECORDS,
 )
 
 # Planned once per connection, as written: from the batch's receipts outward, by key. A plan
@@ -356,12 +341,40 @@ SET LOCAL join_collapse_limit = 1; SET LOCAL from_collapse_limit = 1;
 _prepared: WeakSet[object] = WeakSet()
 
 
-def run(cursor: CursorWrapper, names: Sequence[str], ids: Sequence[str]) -> None:
-    """Run statements over a batch in one round trip; the cursor holds the last one's result."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL and its values, which can travel in one message with what follows it."""
+
+    sql: str
+    values: Sequence[Any]
+
+
+NOTHING = Statement("", ())
+
+
+def judge(cursor: CursorWrapper, ids: Sequence[str], *, after: Statement = NOTHING) -> None:
+    """Lock the studies and judge the receipts, `after` another statement, in one round trip.
+
+    First in its transaction. The cursor holds id, outcome and two flags of each one judged.
+    """
     if cursor.connection not in _prepared:
         _prepare(cursor)
-    calls = ";".join(f"EXECUTE registration_{name}(%(ids)s::uuid[])" for name in names)
-    cursor.execute(_PLANNING + calls, {"ids": list(ids)})
+    _execute(cursor, JUDGING, ids, after=Statement(after.sql + _PLANNING, after.values))
+
+
+def run(cursor: CursorWrapper, names: Sequence[str], ids: Sequence[str]) -> None:
+    """Run statements over a batch in one round trip; the cursor holds the last one's result.
+
+    After `judge`, in its transaction.
+    """
+    _execute(cursor, names, ids, after=NOTHING)
+
+
+def _execute(
+    cursor: CursorWrapper, names: Sequence[str], ids: Sequence[str], *, after: Statement
+) -> None:
+    calls = ";".join(f"EXECUTE registration_{name}(%s::uuid[])" for name in names)
+    cursor.execute(after.sql + calls, [*after.values, *[list(ids)] * len(names)])
 
 
 def _prepare(cursor: CursorWrapper) -> None:

@@ -52,7 +52,7 @@ def stored(client: http.client.HTTPConnection, token: str, *datasets: Dataset) -
 def raw(server: RunningWeb, request: bytes, *, end: bool = True) -> socket.socket:
     """A connection on which `request` was sent, and then nothing more."""
     address = urlsplit(server.url)
-    connection = socket.create_connection((address.hostname, address.port or 0), timeout=30)
+    connection = socket.create_connection((address.hostname, address.port or 0), timeout=60)
     connection.sendall(request)
     if end:
         connection.shutdown(socket.SHUT_WR)
@@ -126,7 +126,7 @@ def test_a_connection_that_breaks_off_leaves_nothing_half_stored(
     read_all(connection)
     assert not Receipt.objects.exists()
     root = served_space.options["root"]
-    eventually(lambda: not _files_below(root), within_seconds=5)
+    eventually(lambda: not _files_below(root), within_seconds=60)
 
 
 def _files_below(root: str) -> list[str]:

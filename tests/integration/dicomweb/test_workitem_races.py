@@ -20,7 +20,7 @@ def at_once(*actions: object) -> list[int]:
 
     def run(action: object) -> int:
         assert callable(action)
-        barrier.wait(timeout=30)
+        barrier.wait(60)
         try:
             return int(action().status_code)
         finally:

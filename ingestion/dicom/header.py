@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ingestion.dicom.attributes import IndexedAttributes, indexed_attributes
 from ingestion.dicom.inflating import DataSetReader, InflatingReader
+from ingestion.dicom.recollection import Recollection
 from ingestion.dicom.scanning import DataSetScanner, HeaderLimits
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 
@@ -31,9 +32,13 @@ class Header:
 
 
 def read_header(
-    reader: DataSetReader, transfer_syntax_uid: str, limits: HeaderLimits = _DEFAULT_LIMITS
+    reader: DataSetReader,
+    transfer_syntax_uid: str,
+    limits: HeaderLimits = _DEFAULT_LIMITS,
+    *,
+    recollection: Recollection | None = None,
 ) -> Header:
-    """Return the header of a complete data set.
+    """Return the header of a complete data set; whoever reads many lends a `recollection`.
 
     Raises TruncatedDataSet, MalformedDataSet, ObjectTooComplex, MissingIdentifier or
     InvalidIdentifier, and nothing else, however broken the bytes are.
@@ -41,7 +46,7 @@ def read_header(
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.is_deflated:
         reader = InflatingReader(reader, limits.inflated_bytes_max)
-    scanner = DataSetScanner(reader, limits)
+    scanner = DataSetScanner(reader, limits, recollection)
     data_set = scanner.scan(
         is_explicit=syntax.is_explicit, is_little_endian=syntax.is_little_endian
     )

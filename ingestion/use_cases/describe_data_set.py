@@ -14,6 +14,7 @@ from django.conf import settings
 
 from ingestion.dicom.attributes import IndexedAttributes
 from ingestion.dicom.header import DataSetReader, HeaderLimits, read_header
+from ingestion.dicom.recollection import Recollection
 from ingestion.errors import ObjectTooComplex
 
 SMALL_HEADER_BYTES = 1 << 20
@@ -22,7 +23,16 @@ LARGE_HEADERS_AT_ONCE = 2
 
 _Result = TypeVar("_Result")
 
-_compressors = threading.local()  # a zstd compressor must not be shared by threads
+
+class _Own(threading.local):
+    """What threads must not share."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=1)
+        self.recollection = Recollection()
+
+
+_own = _Own()
 _large_headers = threading.BoundedSemaphore(LARGE_HEADERS_AT_ONCE)
 
 
@@ -60,8 +70,9 @@ def within_limits(read: Callable[[HeaderLimits], _Result]) -> _Result:
 
 
 def _describe(reader: DataSetReader, transfer_syntax_uid: str, limits: HeaderLimits) -> Description:
-    header = read_header(reader, transfer_syntax_uid, limits)
-    return Description(header.attributes, _compressed(header.document), header.pixel_data_offset)
+    header = read_header(reader, transfer_syntax_uid, limits, recollection=_own.recollection)
+    document = bytes(_own.compressor.compress(header.document))
+    return Description(header.attributes, document, header.pixel_data_offset)
 
 
 def _limits() -> HeaderLimits:
@@ -80,10 +91,3 @@ def _small(limits: HeaderLimits) -> HeaderLimits:
         header_bytes_max=min(limits.header_bytes_max, SMALL_HEADER_BYTES),
         elements_max=min(limits.elements_max, SMALL_HEADER_ELEMENTS),
     )
-
-
-def _compressed(document: bytes) -> bytes:
-    compressor = getattr(_compressors, "zstd", None)
-    if compressor is None:
-        compressor = _compressors.zstd = zstandard.ZstdCompressor(level=1)
-    return bytes(compressor.compress(document))

@@ -1,0 +1,60 @@
+"""Remembers the plain elements of the data set before: in a series most come again, byte for byte.
+
+What is written of an element depends on its bytes, its encoding and the character sets alone. So
+where the same bytes come again in the same place, what was written of them is taken as it is.
+"""
+
+from typing import NamedTuple
+
+from ingestion.dicom.character_sets import Encodings
+from ingestion.dicom.elements import Encoding
+
+ELEMENTS_MAX = 500
+ELEMENT_BYTES_MAX = 128
+
+
+# The header and value that an element is made of, its tag, its value, and its JSON attribute.
+KnownElement = tuple[bytes, int, bytes, str]
+
+
+class _Run(NamedTuple):
+    """Plain elements with nothing between them, and what they were read with."""
+
+    encoding: Encoding
+    encodings: Encodings
+    elements: list[KnownElement]
+
+
+class Recollection:
+    """What one reader of data sets, one after the other, remembers. For one thread at a time.
+
+    A data set is a row of runs; the n-th run is likely to be what the n-th was before. Memory is
+    bounded by `ELEMENTS_MAX` and `ELEMENT_BYTES_MAX`.
+    """
+
+    def __init__(self, *, element_bytes_max: int = ELEMENT_BYTES_MAX) -> None:
+        """Remember nothing yet, and never longer elements; with 0 none at all."""
+        self.element_bytes_max = element_bytes_max
+        self._before: list[_Run] = []
+        self._now: list[_Run] = []
+        self._room = 0
+
+    def begin(self) -> None:
+        """A data set begins: what was read up to now is the one before."""
+        self._before, self._now = self._now, []
+        self._room = ELEMENTS_MAX if self.element_bytes_max else 0
+
+    def expected(self, encoding: Encoding, encodings: Encodings) -> list[KnownElement]:
+        """What the next run may consist of, in order; empty when nothing like it came before."""
+        number = len(self._now)
+        if number < len(self._before):
+            run = self._before[number]
+            if run.encoding is encoding and run.encodings == encodings:
+                return run.elements
+        return []
+
+    def keep(self, encoding: Encoding, encodings: Encodings, read: list[KnownElement]) -> None:
+        """Remember the run that was read, as far as there is room."""
+        if self._room > 0:
+            self._now.append(_Run(encoding, encodings, read[: self._room]))
+            self._room -= len(read) + 1  # runs have no end either

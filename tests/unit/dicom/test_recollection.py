@@ -1,0 +1,120 @@
+"""What is recollected of the data set before never changes what is read of the next."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestion.dicom import elements
+from ingestion.dicom.character_sets import DEFAULT_ENCODINGS
+from ingestion.dicom.header import Header, read_header
+from ingestion.dicom.recollection import ELEMENTS_MAX, KnownElement, Recollection
+from ingestion.dicom.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from ingestion.errors import IngestionError
+from tests.builders import build_ct, data_set_bytes
+from tests.unit.dicom.readers import FILES, BytesReader, split
+
+SMALL_FILES = [path for path in FILES if path.stat().st_size < 16_000]
+EXPLICIT = elements.encoding(is_explicit=True, is_little_endian=True)
+IMPLICIT = elements.encoding(is_explicit=False, is_little_endian=True)
+KNOWN: KnownElement = (b"\x10\0\x20\0LO\2\0P ", 0x00100020, b"P ", '"00100020":{"vr":"LO"}')
+
+
+def read(content: bytes, syntax: str, recollection: Recollection | None) -> Header | str:
+    """The header, or what was wrong."""
+    try:
+        return read_header(BytesReader(content), syntax, recollection=recollection)
+    except IngestionError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_files_in_a_row_are_read_as_each_alone() -> None:
+    recollection = Recollection()
+    for path in FILES:
+        try:
+            reader, syntax = split(path.read_bytes())
+        except IngestionError:
+            continue
+        alone = read(reader.content, syntax, None)
+        assert read(reader.content, syntax, recollection) == alone, path
+        assert read(reader.content, syntax, recollection) == alone, path
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), path=st.sampled_from(SMALL_FILES))
+def test_a_data_set_like_the_one_before_is_read_as_alone(data: st.DataObject, path: Path) -> None:
+    reader, syntax = split(path.read_bytes())
+    recollection = Recollection()
+    read(reader.content, syntax, recollection)
+    for _ in range(3):
+        content = bytearray(reader.content)
+        for _ in range(data.draw(st.integers(0, 3))):
+            place = data.draw(st.integers(0, min(len(content) - 1, 3000)))
+            content[place] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))
+        found = read(bytes(content[:cut]), syntax, recollection)
+        assert found == read(bytes(content[:cut]), syntax, None)
+
+
+def test_elements_may_come_and_go_between_data_sets() -> None:
+    recollection = Recollection()
+    descriptions = ["CT", None, "CT", "another", "CT"]
+    contents = [
+        data_set_bytes(build_ct(extra=[(0x00081030, "LO", description)]))
+        for description in descriptions
+    ]
+    for content in contents:
+        found = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection)
+        assert found == read(content, EXPLICIT_VR_LITTLE_ENDIAN, None)
+
+
+def test_the_same_bytes_in_another_character_set_are_another_text() -> None:
+    recollection = Recollection()
+    documents = set()
+    for character_set in ("ISO_IR 100", "ISO_IR 101", "ISO_IR 100"):
+        dataset = build_ct(character_set=character_set)
+        content = data_set_bytes(dataset).replace(b"Doe^Jane", b"Doe^Jan\xb3")
+        header = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection)
+        assert header == read(content, EXPLICIT_VR_LITTLE_ENDIAN, None)
+        assert isinstance(header, Header)
+        documents.add(header.attributes.patient_name)
+    assert documents == {"Doe^Jan³", "Doe^Janł"}
+
+
+@pytest.mark.parametrize(
+    "syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN]
+)
+def test_what_was_read_in_one_syntax_is_not_expected_in_another(syntax: str) -> None:
+    recollection = Recollection()
+    before = data_set_bytes(build_ct(), IMPLICIT_VR_LITTLE_ENDIAN)
+    read(before, IMPLICIT_VR_LITTLE_ENDIAN, recollection)
+    content = data_set_bytes(build_ct(), syntax)
+    assert read(content, syntax, recollection) == read(content, syntax, None)
+
+
+def test_a_run_is_expected_as_it_was_read_before() -> None:
+    recollection = Recollection()
+    recollection.begin()
+    recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [KNOWN])
+    recollection.begin()
+    assert recollection.expected(EXPLICIT, DEFAULT_ENCODINGS) == [KNOWN]
+    assert recollection.expected(IMPLICIT, DEFAULT_ENCODINGS) == []
+    assert recollection.expected(EXPLICIT, ("latin_2",)) == []
+
+
+def test_no_more_is_remembered_than_there_is_room_for() -> None:
+    recollection = Recollection()
+    recollection.begin()
+    for _ in range(ELEMENTS_MAX):
+        recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [KNOWN] * 3)
+    recollection.begin()
+    remembered = 0
+    for _ in range(ELEMENTS_MAX):
+        remembered += len(recollection.expected(EXPLICIT, DEFAULT_ENCODINGS))
+        recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [])
+    assert ELEMENTS_MAX // 2 < remembered <= ELEMENTS_MAX

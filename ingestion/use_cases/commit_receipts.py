@@ -7,8 +7,10 @@ whose outcome was not learned can be repeated.
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any
+from weakref import WeakSet
 
 from django.db import (
     DEFAULT_DB_ALIAS,
@@ -19,6 +21,7 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 from psycopg2 import Binary
 
 from ingestion.dicom.attributes import IndexedAttributes
@@ -28,6 +31,9 @@ from ingestion.models import HeaderDocument, Receipt
 from ingestion.use_cases.registration_statements import Statement
 from ingestion.use_cases.store_instance import StoredInstance
 from ingestion.wakeups import Work, wake
+
+# More are written faster by one statement for all, though PostgreSQL has to plan it each time.
+PREPARED_MAX = 2
 
 _ATTRIBUTES = tuple(field.name for field in fields(IndexedAttributes))
 _attributes = attrgetter(*_ATTRIBUTES)
@@ -91,37 +97,65 @@ def _insert_again(stored: Sequence[StoredInstance], database: BaseDatabaseWrappe
 
 
 def write_receipts(stored: Sequence[StoredInstance], database: BaseDatabaseWrapper) -> None:
-    """Insert documents and receipts; both statements travel in one message.
+    """Insert documents and receipts; all statements travel in one message.
 
     Outside a transaction PostgreSQL runs them as one. Raises what the driver raises.
     """
-    insertion = receipts_insertion(stored)
     with database.cursor() as cursor:
-        cursor.execute(insertion.sql, insertion.values)
+        if len(stored) > PREPARED_MAX:
+            insertion = receipts_insertion(stored)
+            cursor.execute(insertion.sql, insertion.values)
+            return
+        if cursor.connection not in _prepared:
+            cursor.execute(_PREPARATION)
+            _prepared.add(cursor.connection)
+        values = [(*_document_values(item), *_receipt_values(item)) for item in stored]
+        cursor.execute(_EXECUTION * len(stored), [*chain(*values)])
 
 
 def receipts_insertion(stored: Sequence[StoredInstance]) -> Statement:
     """The statement that inserts documents and receipts."""
-    values: list[Any] = []
-    for item in stored:
-        values += (str(item.receipt_id), Binary(item.document))
-    for item in stored:
-        values += _receipt_values(item)
-    return Statement(_insertion(len(stored)), values)
+    documents, receipts = map(_document_values, stored), map(_receipt_values, stored)
+    return Statement(_insertion(len(stored)), [*chain(*documents), *chain(*receipts)])
 
 
 @lru_cache(maxsize=128)
 def _insertion(amount: int) -> str:
     """The insertion of so many documents and receipts."""
-    names = (*_OWN_COLUMNS, *_ATTRIBUTES)
-    document_rows = ",".join(["(%s,%s)"] * amount)
-    receipt_rows = ",".join([f"({','.join(['%s'] * len(names))})"] * amount)
-    return (
-        f'INSERT INTO "{HeaderDocument._meta.db_table}" (id, body)'  # noqa: S608  # constants
-        f" VALUES {document_rows} ON CONFLICT (id) DO NOTHING;"
-        f'INSERT INTO "{Receipt._meta.db_table}" ({",".join(names)})'
-        f" VALUES {receipt_rows} ON CONFLICT (id) DO NOTHING;"
+    return "".join(
+        _insert(table, columns, ",".join([_row(columns)] * amount)) for table, columns in _TABLES
     )
+
+
+def _insert(table: type[Model], columns: Sequence[str], rows: str) -> str:
+    return (
+        f'INSERT INTO "{table._meta.db_table}" ({",".join(columns)})'  # noqa: S608  # constants
+        f" VALUES {rows} ON CONFLICT (id) DO NOTHING;"
+    )
+
+
+def _row(columns: Sequence[str]) -> str:
+    return f"({','.join(['%s'] * len(columns))})"
+
+
+_TABLES: tuple[tuple[type[Model], tuple[str, ...]], ...] = (
+    (HeaderDocument, ("id", "body")),
+    (Receipt, (*_OWN_COLUMNS, *_ATTRIBUTES)),
+)
+# Planned once per connection. A failed transaction does not undo that.
+_PREPARATION = "".join(
+    f"PREPARE {table._meta.model_name}_insertion AS "
+    + _insert(table, columns, f"({','.join(f'${n}' for n in range(1, len(columns) + 1))})")
+    for table, columns in _TABLES
+)
+_EXECUTION = "".join(
+    f"EXECUTE {table._meta.model_name}_insertion {_row(columns)};" for table, columns in _TABLES
+)
+_prepared: WeakSet[object] = WeakSet()
+
+
+def _document_values(stored: StoredInstance) -> tuple[Any, ...]:
+    return str(stored.receipt_id), Binary(stored.document)
 
 
 def _receipt_values(stored: StoredInstance) -> tuple[Any, ...]:

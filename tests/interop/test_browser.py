@@ -7,19 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.interop.browser import FLAGS, sign_in
 from tests.interop.conftest import Site
-from tests.interop.test_dcmtk import wait_for, write_study
-
-# A person's machine may be offline, and so is this browser.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.interop.dcmtk import wait_for, write_study
 
 
 @pytest.fixture
@@ -36,14 +26,6 @@ def page() -> Iterator[Page]:
         browser.close()
     assert not errors
     assert hosts <= {"127.0.0.1", None}
-
-
-def sign_in(page: Page, site: Site) -> None:
-    page.goto(site.endpoints["admin"])
-    page.fill("input[name=username]", site.endpoints["admin_user"])
-    page.fill("input[name=password]", site.endpoints["admin_password"])
-    page.click("button[type=submit]")
-    page.wait_for_selector("text=Studies")
 
 
 def test_a_study_is_found_and_opened_in_the_admin(site: Site, tmp_path: Path, page: Page) -> None:

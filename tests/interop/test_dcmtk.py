@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 from pydicom.uid import (
     HEVCM10P51,
     HEVCMP51,
@@ -30,19 +29,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.builders import build_ct, data_set_bytes, new_uid, part10_bytes
+from tests.builders import build_ct, data_set_bytes, part10_bytes
 from tests.eventually import eventually
 from tests.interop.conftest import Site
+from tests.interop.dcmtk import PROPOSAL_OF, wait_for, write_study
 
-PROPOSAL_OF = {
-    ImplicitVRLittleEndian: "-xi",
-    ExplicitVRLittleEndian: "-xe",
-    ExplicitVRBigEndian: "-xb",
-    RLELossless: "-xr",
-    JPEGLosslessSV1: "-xs",
-    JPEGLSLossless: "-xt",
-    JPEG2000Lossless: "-xv",
-}
 # In any transfer syntax, and in the one that web services give only to who names it.
 AS_STORED = (
     "application/dicom; transfer-syntax=*, "
@@ -73,29 +64,6 @@ PROPOSALS = {
     "-xr": RLELossless,
     "-xd": DeflatedExplicitVRLittleEndian,
 }
-
-
-def write_study(folder: Path, amount: int, **options: object) -> list[Dataset]:
-    study, series = new_uid(), new_uid()
-    datasets = [
-        build_ct(study_instance_uid=study, series_instance_uid=series, **options)  # type: ignore[arg-type]
-        for _ in range(amount)
-    ]
-    folder.mkdir(exist_ok=True)
-    for number, dataset in enumerate(datasets):
-        (folder / f"{number}.dcm").write_bytes(part10_bytes(dataset))
-    return datasets
-
-
-def wait_for(site: Site, dataset: Dataset) -> str:
-    """The path of the instance, once it can be searched."""
-    study, series, sop = (
-        dataset.StudyInstanceUID,
-        dataset.SeriesInstanceUID,
-        dataset.SOPInstanceUID,
-    )
-    eventually(lambda: site.search(f"/studies/{study}/instances?SOPInstanceUID={sop}"))
-    return f"/studies/{study}/series/{series}/instances/{sop}"
 
 
 def test_echoscu(site: Site) -> None:

@@ -11,7 +11,7 @@ from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from tests.builders import build_ct, part10_bytes
 from tests.interop.conftest import Site
-from tests.interop.test_dcmtk import wait_for
+from tests.interop.dcmtk import wait_for
 
 PIXELS = np.arange(64 * 48, dtype="<u2").reshape(64, 48)
 

@@ -1,9 +1,5 @@
 """DCMTK's storescp as the peer that we call: takes what we send, in every way it knows."""
 
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +32,7 @@ from ingestion.dimse.requestor.sub_associations import InstanceSender
 from ingestion.dimse.security.tls import CallingFiles
 from ingestion.use_cases.select_instances import Kind
 from tests.builders import build_ct, part10_bytes
-from tests.eventually import eventually
+from tests.interop.dcmtk import data_set_of, received, storescp
 
 SYNTAXES = [
     ImplicitVRLittleEndian,
@@ -50,26 +46,6 @@ SYNTAXES = [
     RLELossless,
 ]
 VERIFICATION = (Proposal(VERIFICATION_SOP_CLASS_UID, (ImplicitVRLittleEndian,)),)
-
-
-@contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[int]:
-    """A storescp that writes what it receives, bit by bit, to the folder; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    folder.mkdir(exist_ok=True)
-    words = ["/usr/bin/storescp", "-od", str(folder), "+B", *options, str(port)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
-        try:
-            eventually(lambda: listens(port))
-            yield port
-        finally:
-            process.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def write(folder: Path, datasets: list[Dataset]) -> list[FileOnDisk]:
@@ -99,14 +75,6 @@ def send(port: int, files: list[FileOnDisk], *, associations: int = 1) -> list[S
     sent = list(send_instances(files, senders))
     pool.close()
     return sent
-
-
-def data_set_of(path: Path) -> bytes:
-    return path.read_bytes()[file_on_disk(path).data_set_offset :]
-
-
-def received(folder: Path) -> dict[str, Path]:
-    return {file_on_disk(path).sop_instance_uid: path for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("pdu", ["4096", "16384", "131072"])

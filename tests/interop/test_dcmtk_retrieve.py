@@ -17,8 +17,7 @@ from pydicom.uid import (
 
 from tests.builders import build_ct, data_set_bytes, new_uid, part10_bytes
 from tests.interop.conftest import Site
-from tests.interop.test_dcmtk import PROPOSAL_OF, wait_for, write_study
-from tests.interop.test_dcmtk_receives import data_set_of, received, storescp
+from tests.interop.dcmtk import PROPOSAL_OF, data_set_of, received, storescp, wait_for, write_study
 
 INTRODUCTION = """
 from ingestion.models import RemoteApplicationEntity

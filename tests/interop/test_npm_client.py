@@ -14,9 +14,9 @@ from playwright.sync_api import sync_playwright
 from pydicom.dataset import Dataset
 
 from tests.builders import build_ct, new_uid, part10_bytes
+from tests.interop.browser import FLAGS
 from tests.interop.conftest import Site
 from tests.interop.npm_packages import DICOMWEB_CLIENT
-from tests.interop.test_browser import FLAGS
 
 SCRIPT = Path(__file__).with_name("npm_client.js")
 JPEG, PNG = [0xFF, 0xD8], [0x89, 0x50]

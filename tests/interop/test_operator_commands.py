@@ -8,9 +8,8 @@ import pytest
 
 from tests.eventually import eventually
 from tests.interop.conftest import Site
+from tests.interop.dcmtk import storescp, wait_for, write_study
 from tests.interop.orthanc import AE_TITLE, Orthanc, run_orthanc
-from tests.interop.test_dcmtk import wait_for, write_study
-from tests.interop.test_dcmtk_receives import storescp
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from ingestion.management.demonstration_studies import demonstration_instances
 from tests.builders import new_uid, part10_bytes
 from tests.bundled_files import BUNDLED_FILES
 from tests.eventually import eventually
+from tests.interop.browser import FLAGS, sign_in
 from tests.interop.conftest import Site
-from tests.interop.test_browser import FLAGS, sign_in
 
 ROOT = Path(__file__).parents[2]
 # A browser without a graphics card draws WebGL by itself.

@@ -24,7 +24,7 @@ from ingestion.models import (
 from ingestion.use_cases.request_commitments import record_result
 from ingestion.use_cases.storage_spaces import open_space_store
 from tests.builders import new_uid
-from tests.integration.bindings.test_stow_rs import hold, states
+from tests.integration.bindings.stored_instances import hold, states
 from tests.receipts import make_space
 from tests.scripted_acceptor import (
     Message,

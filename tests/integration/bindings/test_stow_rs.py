@@ -21,6 +21,7 @@ from ingestion.use_cases.storage_spaces import open_space_store
 from ingestion.use_cases.store_instance import Sender, receive_file
 from tests.builders import build_ct, new_uid, part10_bytes
 from tests.http_receiver import Answer, HttpReceiver, Received
+from tests.integration.bindings.stored_instances import hold, states
 from tests.receipts import make_space
 from tests.subscriptions import attempt_due_deliveries, make_due, make_subscription
 
@@ -34,23 +35,6 @@ Verdict = Callable[[str], int | None]
 def space(tmp_path: Path) -> StorageSpace:
     """A space with a store that keeps bytes."""
     return make_space(backend="filesystem", options={"root": str(tmp_path / "objects")})
-
-
-def hold(
-    space: StorageSpace, *, study: str, sop: str = "", patient_name: str = "Doe^Jane"
-) -> bytes:
-    """Take one instance into custody and register it; its bytes."""
-    content = part10_bytes(
-        build_ct(
-            study_instance_uid=study, sop_instance_uid=sop or new_uid(), patient_name=patient_name
-        )
-    )
-    with receive_file(space, Sender(kind=SenderKind.STOW, conversation_id="r1")) as incoming:
-        incoming.write(content)
-        stored = incoming.store()
-    commit_receipts([stored])
-    register_receipts([stored.receipt_id])
-    return content
 
 
 def parts_of(request: Received) -> list[bytes]:
@@ -93,11 +77,6 @@ def archive(verdict: Verdict) -> Callable[[Received], Answer]:
         return Answer(status, headers=JSON, body=json.dumps(body).encode())
 
     return script
-
-
-def states() -> dict[str, str]:
-    rows = Delivery.objects.values_list("event__sop_instance_uid", "state")
-    return dict(rows)
 
 
 def deliver(receiver: HttpReceiver) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders import build_ct
-from tests.integration.dicomweb.test_permissions import DICOMWEB
+from tests.integration.dicomweb.routes import DICOMWEB
 from tests.integration.dicomweb.web_client import WebClient, content
 
 # Views are the same below every root.

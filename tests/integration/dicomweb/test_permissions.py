@@ -5,19 +5,17 @@ The table is made from the routes themselves, so that a new one without permissi
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
+from tests.integration.dicomweb.routes import ALL, DICOMWEB
 from tests.integration.dicomweb.web_client import WebClient, make_token
 
 pytestmark = pytest.mark.django_db
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-ROOTS = ("dicomweb", "stow-rs", "wado-rs", "wado")
 # The pages of people have sign-ons of their own; these tell nothing of patients.
 OPEN = {"", "health/live", "health/ready", "api/schema", "api/docs", "viewer", "viewer/"}
 SIGNED_ON = re.compile(r"admin/.*|viewer/.+|metrics")
@@ -26,19 +24,6 @@ VALUES = {"slug": "main", "str": "1.2", "path": "7FE00010"}
 
 # PS3.18 10.1 and 11.1: what changes a workitem stores, deleting a subscription too.
 STORING, DELETING = {"POST", "PUT"}, {"DELETE"}
-
-
-def routes(patterns: list[URLPattern | URLResolver], above: str = "") -> Iterator[str]:
-    for entry in patterns:
-        route = above + str(entry.pattern).lstrip("^").removesuffix("$")
-        if isinstance(entry, URLResolver):
-            yield from routes(entry.url_patterns, route)
-        else:
-            yield route
-
-
-ALL = list(dict.fromkeys(routes(get_resolver().url_patterns)))
-DICOMWEB = [route for route in ALL if route.split("/")[0] in ROOTS]
 
 
 def path_of(route: str) -> str:

@@ -11,7 +11,7 @@ from pydicom.pixels.utils import pixel_array
 from tests.bundled_files import BUNDLED_FILES, bundled_name
 from tests.integration.dicomweb.images import picture
 from tests.integration.dicomweb.web_client import WebClient, content
-from tests.unit.dicom.rendering.test_bundled_pictures import reference
+from tests.unit.dicom.rendering.reference_pictures import reference
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pydicom"),  # of broken files

@@ -111,3 +111,10 @@ def store(peer: ScriptedPeer, dataset: Dataset, *, message_id: int = 1) -> Respo
     """C-STORE in the context for CT images that `associate` proposes."""
     command = store_command(dataset.SOPInstanceUID, message_id=message_id)
     return peer.request(CT_CONTEXT_ID, command, data_set_bytes(dataset))
+
+
+@pytest.fixture
+def commands(space: StorageSpace) -> Iterator[ExitStack]:
+    """Ends the commands that a test starts."""
+    with ExitStack() as stack:
+        yield stack

@@ -8,7 +8,7 @@ import pytest
 from ingestion.dimse.security.tls import CallingFiles
 from tests.eventually import eventually
 from tests.free_ports import free_port
-from tests.integration.dimse.test_command import Command, commands, start  # noqa: F401
+from tests.integration.dimse.dimse_command import Command, start
 from tests.scripted_peer import ASSOCIATE_AC, ScriptedPeer, echo_command
 from tests.unit.dimse.certificates import Authority
 
@@ -18,7 +18,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority.create(tmp_path / "tls")
 
 
-def test_tls_alone(commands: ExitStack, tmp_path: Path, authority: Authority) -> None:  # noqa: F811
+def test_tls_alone(commands: ExitStack, tmp_path: Path, authority: Authority) -> None:
     port = free_port()
     command = start(
         commands,
@@ -65,7 +65,7 @@ def test_tls_alone(commands: ExitStack, tmp_path: Path, authority: Authority) ->
     ids=["no port", "no certificate", "missing file", "any issuer", "shared secret"],
 )
 def test_what_cannot_work_is_a_clear_error(
-    commands: ExitStack,  # noqa: F811
+    commands: ExitStack,
     tmp_path: Path,
     environment: dict[str, str],
     reason: str,

@@ -13,16 +13,11 @@ from pydicom.pixels.utils import pixel_array
 
 from ingestion.dicom.pixels.decoding import ImagePixel, decode_frame, image_pixel
 from ingestion.errors import UnreadablePixelData
-from tests.bundled_files import BUNDLED_FILES, bundled_name
+from tests.bundled_files import BUNDLED_FILES, TWELVE_BITS, bundled_name
 from tests.image_frames import BIG_ENDIAN, EXPLICIT_LITTLE, stored_image
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
-
-# No decoder of pydicom reads 12 bits of JPEG Extended; DCMTK's dcmdjpeg says what is in them.
-TWELVE_BITS = {"JPEG-lossy.dcm": (0, 264, 14.369991302490234)} | {
-    "JPGExtended.dcm": (0, 264, 14.369991302490234)
-}
 
 
 def image(**changes: Any) -> ImagePixel:

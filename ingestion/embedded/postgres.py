@@ -15,6 +15,7 @@ from ingestion.embedded.postgres_binaries import (
 from ingestion.embedded.processes import (
     PROC,
     Identity,
+    ProcessMark,
     end_processes,
     mark_of,
     start_process,
@@ -105,11 +106,12 @@ def postgres_url(folder: Path, *, port: int) -> str:
 def end_leftover(cluster: Path) -> None:
     """End a server that still runs on this cluster, and remove the lock of one that is gone."""
     lock = cluster / "postmaster.pid"
-    if not lock.exists():
-        return
-    mark = mark_of(int(lock.read_text("utf-8").split("\n", 1)[0]))
-    if mark is not None and _runs_on(cluster, pid=mark.pid):
-        end_processes([mark], signals=(*STOP_SIGNALS, signal.SIGKILL))
+    if lock.exists():
+        mark = mark_of(int(lock.read_text("utf-8").split("\n", 1)[0]))
+        if mark is not None and _runs_on(cluster, pid=mark.pid):
+            end_processes([mark], signals=(*STOP_SIGNALS, signal.SIGKILL))
+    # Sessions of a server that was killed end in their own time; a new one would be refused.
+    end_processes(_left_on(cluster), signals=(signal.SIGQUIT, signal.SIGKILL))
     # If the pid lives, another program has it now, and PostgreSQL would wait for that one.
     lock.unlink(missing_ok=True)
 
@@ -148,6 +150,20 @@ def _is_ready(cluster: Path, *, pid: int) -> bool:
     except FileNotFoundError:
         return False
     return lines[0] == str(pid) and [*lines, *" " * 8][STATUS_LINE].strip() == "ready"
+
+
+def _left_on(cluster: Path) -> list[ProcessMark]:
+    """PostgreSQL's processes that work in the cluster's folder (Linux only)."""
+    pids = [int(folder.name) for folder in PROC.glob("[0-9]*") if _program(folder) == "postgres"]
+    marks = [mark_of(pid) for pid in pids if _runs_on(cluster, pid=pid)]
+    return [mark for mark in marks if mark is not None]
+
+
+def _program(process: Path) -> str:
+    try:
+        return process.joinpath("exe").readlink().name
+    except OSError:  # it just ended, or is another user's
+        return ""
 
 
 def _runs_on(cluster: Path, *, pid: int) -> bool:

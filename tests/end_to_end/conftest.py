@@ -21,8 +21,8 @@ from ingestion.embedded.state_folder import MARKER, StateFolder
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 90
-STOP_SECONDS = 40
+READY_SECONDS = 180
+STOP_SECONDS = 120
 
 
 @dataclass(slots=True)
@@ -38,6 +38,8 @@ class Run:
         if not (self.state / "ports.json").exists():
             # Two first starts at the same moment would race for the preferred ones.
             StateFolder(self.state).ports({name: choose_port() for name in PREFERRED_PORTS})
+        # A run that was killed could not remove what it told; it is not true of the next.
+        (self.state / "endpoints.json").unlink(missing_ok=True)
         theirs = {n: v for n, v in os.environ.items() if not n.startswith("INGESTION_")}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

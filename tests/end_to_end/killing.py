@@ -26,7 +26,7 @@ from tests.end_to_end.conftest import ROOT, Run
 from tests.eventually import eventually
 from tests.scripted_peer import ASSOCIATE_AC, ConnectionEnded, ScriptedPeer, store_command
 
-RECOVERY_SECONDS = 90
+RECOVERY_SECONDS = 180
 CT_CONTEXT = 3  # of the scripted peer's usual proposal
 
 RECEIPT_COMMIT = "ingestion_receipt"

@@ -22,7 +22,7 @@ from tests.eventually import eventually
 from tests.scripted_peer import ASSOCIATE_AC, CT_IMAGE_STORAGE, ScriptedPeer, store_command
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("bundled files"),
     pytest.mark.filterwarnings("ignore::UserWarning:pydicom"),  # of broken files
 ]

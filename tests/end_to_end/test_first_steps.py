@@ -18,7 +18,7 @@ from tests.end_to_end.conftest import ROOT, Run
 from tests.end_to_end.killing import Victim
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ingestion.embedded.state_folder import StateFolder
 from tests.end_to_end.conftest import Run, get
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 # Where PostgreSQL and Valkey usually are, which the product does not want at all.
 WELL_KNOWN_PORTS = (5432, 6379)
@@ -80,7 +80,7 @@ def test_killed_outright_it_starts_again_with_its_data(product: Run) -> None:
     product.send(signal.SIGKILL)
 
     product.start()
-    eventually(lambda: product.log.read_text().count("is ready") == 2, within_seconds=90)
+    eventually(lambda: product.log.read_text().count("is ready") == 2, within_seconds=180)
     assert product.endpoints() == first
     assert execute(product, "SELECT number FROM kept") == [(1,)]
     assert product.send(signal.SIGTERM) == 0

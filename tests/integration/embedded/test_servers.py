@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 import redis
+from psycopg2.extras import wait_select
 
 from ingestion.embedded.ports import LOOPBACK, choose_port
 from ingestion.embedded.postgres import start_postgres
@@ -22,7 +23,7 @@ from ingestion.embedded.postgres_binaries import (
     run_once,
     version,
 )
-from ingestion.embedded.processes import Identity, is_alive, mark_of
+from ingestion.embedded.processes import Identity, ProcessMark, is_alive, mark_of
 from ingestion.embedded.servers import Server
 from ingestion.embedded.valkey import start_valkey
 from ingestion.errors import Unavailable
@@ -98,6 +99,27 @@ def test_postgres_left_by_a_killed_supervisor_is_ended_by_the_next_start(folder:
         assert not is_alive(mark)
         assert ask(second.url, "SELECT 1") == (1,)
     first.process.wait(60)
+
+
+def test_session_that_outlives_a_killed_postgres_is_no_obstacle(folder: Path) -> None:
+    """It notices the death when its statement ends; a server beside it would be refused."""
+    server = start_postgres(folder, durable=False)
+    with closing(psycopg2.connect(server.url, async_=True)) as connection:
+        wait_select(connection)
+        connection.cursor().execute("SELECT count(*) FROM generate_series(1, 1000000000000)")
+        mark = eventually(lambda: _busy_session(server))
+        os.kill(server.pid, signal.SIGKILL)
+        server.process.wait(60)
+        assert is_alive(mark)
+        with stopping(start_postgres(folder, durable=False)) as second:
+            assert ask(second.url, "SELECT 1") == (1,)
+        assert not is_alive(mark)
+
+
+def _busy_session(server: Server) -> ProcessMark | None:
+    busy = "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+    found = ask(server.url, busy)
+    return mark_of(found[0]) if isinstance(found, tuple) else None
 
 
 def test_postgres_ends_when_its_starter_is_killed(folder: Path) -> None:

@@ -18,7 +18,9 @@ log = structlog.get_logger(__name__)
 
 BACKLOG = 256
 ACCEPT_WAIT_SECONDS = 0.2  # how soon the accepting thread sees that it should end
-REFUSALS_MAX = 32  # connections above the limits that are told so, rather than just closed
+# Connections above the limits that are told so at a time, rather than just closed.
+REFUSALS_MAX = 128
+REFUSALS_PER_PEER_MAX = 64
 ABORT_GRACE_SECONDS = 5.0  # for threads to end once they were told to abort
 
 
@@ -148,7 +150,8 @@ class Listener:
         """A polite refusal needs a thread; hostile peers get a bounded number of them."""
         return (
             len(self._served) < self._limits.associations_max + REFUSALS_MAX
-            and self._per_peer[peer] < self._limits.associations_per_peer_max + REFUSALS_MAX // 4
+            and self._per_peer[peer]
+            < self._limits.associations_per_peer_max + REFUSALS_PER_PEER_MAX
         )
 
     def _run(self, served: Served, peer: str) -> None:

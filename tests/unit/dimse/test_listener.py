@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ingestion.dimse.listener import (
-    REFUSALS_MAX,
+    REFUSALS_PER_PEER_MAX,
     Door,
     Listener,
     ListenerLimits,
@@ -96,11 +96,22 @@ def test_above_the_limit_is_turned_away(open_house: Open, limits: tuple[int, int
         assert house.held[3].turned_away is None
 
 
+def test_burst_above_the_limit_is_turned_away_too(open_house: Open) -> None:
+    """A tool that sends over a hundred associations at once learns that it is too many."""
+    house = open_house(200, 64)
+    connections = [house.connect() for _ in range(100)]
+    eventually(lambda: len(house.held) == 100)
+    told = [held.turned_away for held in house.held]
+    assert told == [None] * 64 + [Rejection.LOCAL_LIMIT_EXCEEDED] * 36
+    for connection in connections:
+        connection.close()
+
+
 def test_hostile_number_of_connections_is_closed_without_a_thread(open_house: Open) -> None:
     house = open_house(100, 1)
-    connections = [house.connect() for _ in range(1 + REFUSALS_MAX // 4 + 3)]
+    connections = [house.connect() for _ in range(1 + REFUSALS_PER_PEER_MAX + 3)]
     assert [c.recv(1) for c in connections[-3:]] == [b""] * 3
-    assert house.listener.count() == 1 + REFUSALS_MAX // 4
+    assert house.listener.count() == 1 + REFUSALS_PER_PEER_MAX
     for connection in connections:
         connection.close()
 

@@ -21,7 +21,7 @@ from ingestion.object_stores.object_keys import checked_key, checked_location, m
 from ingestion.object_stores.protocol import CHUNK_BYTES, ListedObject, StoredObject
 from ingestion.object_stores.put_once import put_once
 from ingestion.object_stores.s3_errors import S3_ERRORS, error_code, from_s3_error
-from ingestion.object_stores.spool import Spool
+from ingestion.object_stores.spool import FOLDER_MODE, Spool
 from ingestion.object_stores.store_check import prove
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class S3Store:
 
     def spool_folder(self) -> Path:
         """The local spool."""
-        self._spool_folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._spool_folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         return self._spool_folder
 
     def put(self, key: str, spool: Spool) -> StoredObject:

@@ -1,7 +1,8 @@
 """Makes one object of a data set in JSON and of bulk data that came beside it.
 
 What comes out is on its way in like any other object. Uncompressed bulk data makes Explicit VR
-Little Endian; compressed Pixel Data is encapsulated in the transfer syntax of its media type.
+Little Endian, and so do images that no transfer syntax holds; other compressed Pixel Data is
+encapsulated in the transfer syntax of its media type.
 Attributes that describe the pixels, and were left out, are taken from the image itself; those
 that are there are never changed.
 Source: PS3.18 10.5.1.4, 10.5.2; PS3.5 A.4 (encapsulation); PS3.3 C.24.2 (Encapsulated Document).
@@ -34,6 +35,7 @@ from ingestion.errors import MalformedDataSet, MissingBulkData, UnsupportedTrans
 from ingestion.models import StorageSpace
 from ingestion.use_cases.receive_bulk_data import BulkData, BulkPart
 from ingestion.use_cases.store_instance import IncomingInstance, Sender, receive_data_set
+from ingestion.use_cases.transform_images import transformed_images
 
 COPY_BYTES = 1 << 20
 
@@ -65,10 +67,14 @@ def compose_instance(
     Raises `InvalidInstance` and its kinds, `LimitExceeded`, `NotPermitted`, `Unavailable`.
     """
     complete = dict(data_set)
-    frames = _frames(complete, bulk_data)
+    parts = _pixel_parts(complete, bulk_data)
+    images = transformed_images(parts)
+    frames = _frames(complete, parts) if images is None else None
     syntax = _transfer_syntax(complete, frames) if frames else EXPLICIT_VR_LITTLE_ENDIAN
     if frames:
         _describe(complete, frames, syntax)
+    if images:
+        images.describe(complete)
     _describe_document(complete, bulk_data)
     pieces = encode_data_set(complete)
     with ExitStack() as stack:
@@ -84,12 +90,19 @@ def compose_instance(
         for piece in pieces:
             if isinstance(piece, bytes):
                 incoming.write(piece)
-            elif frames and piece.tag == int(_PIXEL_DATA, 16) and not piece.is_nested:
+            elif frames and _is_top_pixel_data(piece):
                 _write_fragments(incoming, frames)
+            elif images and _is_top_pixel_data(piece):
+                for chunk in images.element(piece.vr):
+                    incoming.write(chunk)
             else:
                 _write_value(incoming, piece, parts=_found(bulk_data, piece.uri, piece.tag))
         stack.pop_all()
     return incoming
+
+
+def _is_top_pixel_data(value: BulkValue) -> bool:
+    return value.tag == int(_PIXEL_DATA, 16) and not value.is_nested
 
 
 def text_of(data_set: JsonDataSet, tag: str) -> str:
@@ -107,12 +120,18 @@ def _found(bulk_data: BulkData, uri: str, tag: int) -> Sequence[BulkPart]:
     return parts
 
 
-def _frames(data_set: JsonDataSet, bulk_data: BulkData) -> _Frames | None:
-    """What Pixel Data is to be made of; None when there is none, or it is not compressed."""
+def _pixel_parts(data_set: JsonDataSet, bulk_data: BulkData) -> Sequence[BulkPart]:
+    """The parts that Pixel Data is to be made of; none when it has no bulk data."""
     attribute: dict[str, Any] = data_set.get(_PIXEL_DATA, {})
     if "BulkDataURI" not in attribute:
+        return ()
+    return _found(bulk_data, attribute["BulkDataURI"], int(_PIXEL_DATA, 16))
+
+
+def _frames(data_set: JsonDataSet, parts: Sequence[BulkPart]) -> _Frames | None:
+    """What Pixel Data is to be made of; None when there is none, or it is not compressed."""
+    if not parts:
         return None
-    parts = _found(bulk_data, attribute["BulkDataURI"], int(_PIXEL_DATA, 16))
     types = {(part.media_type, part.transfer_syntax_uid) for part in parts}
     if len(types) > 1:
         raise UnsupportedTransferSyntax("the frames of Pixel Data are of several media types")

@@ -33,7 +33,8 @@ C000, C122, A700, A900 = 0xC000, 0xC122, 0xA700, 0xA900
     [
         (metadata(x7FE00010=bulk("nowhere", "OW")), C000),
         (metadata(x00420011=bulk("nowhere")), C000),
-        (metadata(x7FE00010=bulk("png")), C122),
+        (metadata(x7FE00010=bulk("tiff")), C122),
+        (metadata(x7FE00010=bulk("png")), C000),
         (metadata(x7FE00010=bulk("no jpeg")), C000),
         (metadata(x7FE00010=bulk("jpeg"), x00280008={"vr": "IS", "Value": [2]}), C000),
         (metadata(x00880200={"vr": "SQ", "Value": [{"7FE00010": bulk("jpeg")}]}), C122),
@@ -43,8 +44,8 @@ C000, C122, A700, A900 = 0xC000, 0xC122, 0xA700, 0xA900
         (metadata(x7FE00010=bulk("large", "OW")), A700),
         (metadata(x7FE00010=bulk("empty jpeg")), C000),
     ],
-    ids=["pixels missing", "document missing", "png", "no jpeg", "frames differ", "nested jpeg",
-         "wrong value", "no study", "no UID", "too large", "empty frame"],
+    ids=["pixels missing", "document missing", "tiff", "png", "no jpeg", "frames differ",
+         "nested jpeg", "wrong value", "no study", "no UID", "too large", "empty frame"],
 )  # fmt: skip
 def test_a_data_set_that_cannot_be_stored_fails_alone(
     web: WebClient, settings: Settings, wrong: dict[str, Any], reason: int
@@ -53,6 +54,7 @@ def test_a_data_set_that_cannot_be_stored_fails_alone(
     good, _, pixels = ct_metadata("a")
     parts = {
         "a": RawPart(pixels),
+        "tiff": RawPart(b"II*\0", "image/tiff"),
         "png": RawPart(b"\x89PNG", "image/png"),
         "no jpeg": RawPart(b"no image", "image/jpeg"),
         "empty jpeg": RawPart(b"", "image/dicom-rle"),

@@ -101,6 +101,19 @@ class Limits(BaseSettings):
         description="Threads of one DIMSE process that use the database at once; a peer has no more"
         " of them than it leaves to others.",
     )
+    dimse_reads_ahead_max: int = Field(
+        8,
+        ge=0,
+        le=64,
+        description="Instances of one C-GET or C-MOVE that are read before their turn where the"
+        " store has no local files; 1 MiB of each is held in memory.",
+    )
+    dimse_store_readers_max: int = Field(
+        32,
+        ge=1,
+        le=1000,
+        description="Threads of one DIMSE process that read ahead from one storage space.",
+    )
     pdu_bytes_max: int = Field(
         128 * KIB, ge=4 * KIB, le=4 * MIB, description="Maximum PDU length that we advertise."
     )

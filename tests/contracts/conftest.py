@@ -1,7 +1,6 @@
 """The object stores under contract, on a temporary folder and on a real S3 server."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,36 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
 from ingestion.object_stores.spool import Spool
+from tests.services.buckets import S3Server, s3_server_of_this_run
 from tests.services.swift import start_swift
 
 REPOSITORY = Path(__file__).parents[2]
 PREFIX = "space-a"
-PART_BYTES = 5 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class S3Server:
-    endpoint_url: str
-    access_key: str
-    secret_key: str
-
-    def options(self, bucket: str) -> dict[str, object]:
-        return {
-            "bucket": bucket,
-            "endpoint_url": self.endpoint_url,
-            "region": "us-east-1",
-            "access_key": self.access_key,
-            "secret_key": self.secret_key,
-            "addressing_style": "path",
-            "part_bytes": PART_BYTES,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +32,9 @@ class Configuration:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    names = ("TEST_S3_ENDPOINT", "TEST_S3_ACCESS_KEY", "TEST_S3_SECRET_KEY")
-    if names[0] in os.environ:
-        yield S3Server(*(os.environ[name] for name in names))
+    running = s3_server_of_this_run()
+    if running is not None:
+        yield running
         return
     server = start_swift(tmp_path_factory.mktemp("swift"))
     try:
@@ -66,18 +45,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def s3_bucket(s3_server: S3Server) -> str:
-    bucket = f"test-{uuid4().hex[:12]}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server.endpoint_url,
-        aws_access_key_id=s3_server.access_key,
-        aws_secret_access_key=s3_server.secret_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
-    client.create_bucket(Bucket=bucket)
-    client.close()
-    return bucket
+    return s3_server.new_bucket()
 
 
 @pytest.fixture

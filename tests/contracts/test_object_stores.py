@@ -10,13 +10,13 @@ from ingestion.errors import InvalidIdentifier, ObjectMissing
 from ingestion.object_stores.protocol import ObjectStore, StoredObject
 from ingestion.object_stores.spool import Spool
 from tests.contracts.conftest import (
-    PART_BYTES,
     STORES_SHOWING_WHOLE_OBJECTS,
     Configuration,
     result_of,
     start_put,
 )
 from tests.contracts.put_in_process import content_of
+from tests.services.buckets import PART_BYTES
 
 MakeSpool = Callable[[ObjectStore, bytes], Spool]
 

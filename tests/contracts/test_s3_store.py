@@ -21,7 +21,7 @@ from ingestion.object_stores.open_store import open_store
 from ingestion.object_stores.protocol import ObjectStore
 from ingestion.object_stores.s3 import S3Options
 from ingestion.object_stores.spool import Spool
-from tests.contracts.conftest import PART_BYTES
+from tests.services.buckets import PART_BYTES
 
 MakeSpool = Callable[[ObjectStore, bytes], Spool]
 KEY = "1.2.3/4.5.6/7.8.9.0123456789abcdef.dcm"

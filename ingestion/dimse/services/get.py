@@ -4,7 +4,8 @@ Source: PS3.4 C.4.3; PS3.7 9.1.3 and 9.3.3; PS3.4 B.2 (the C-STORE sub-operation
 """
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from itertools import cycle
 
 import structlog
@@ -16,10 +17,19 @@ from ingestion.dimse.protocol.supported_services import Service
 from ingestion.dimse.protocol.upper_layer import Abort, AssociationEnded, ProtocolViolation
 from ingestion.dimse.requestor.presented_instances import instance_in
 from ingestion.dimse.services.instance_supply import InstanceSupply
-from ingestion.dimse.services.operations import Desk, Link, Message, Operation
+from ingestion.dimse.services.operations import (
+    Cancelled,
+    Desk,
+    Link,
+    Message,
+    Operation,
+    end_if_cancelled,
+)
+from ingestion.dimse.services.read_ahead import in_background, result_of
 from ingestion.dimse.services.retrieval import Asked, begin_retrieval
 from ingestion.dimse.services.retrieval_progress import Pace
 from ingestion.errors import IngestionError, NotAcceptable
+from ingestion.models import StorageSpace
 from ingestion.use_cases.retrieve_instances import HeldInstance
 
 log = structlog.get_logger(__name__)
@@ -44,18 +54,19 @@ class _SameAssociation:
 
     def send(self, supply: InstanceSupply, link: Link) -> Generator[Message, None, bool]:
         """Send one after the other, as far as the peer has contexts for them."""
-        outlets = _Outlets(link.contexts)
+        outlets = _Outlets(link.contexts, self._asked.desk.conversation.storage_space)
+        look = partial(end_if_cancelled, link)
         pace = Pace()
         message_ids = cycle(range(1, _MESSAGE_ID_MAX + 1))
-        while (instance := supply.take()) is not None:
-            if link.is_cancelled():
-                supply.put_back(instance)
-                return True
-            if pace.is_due():
-                yield self._asked.pending(supply.progress)
-            self._send_one(
-                instance, outlets, supply=supply, link=link, message_id=next(message_ids)
-            )
+        try:
+            while (instance := supply.take(look)) is not None:
+                if pace.is_due():
+                    yield self._asked.pending(supply.progress)
+                self._send_one(
+                    instance, outlets, supply=supply, link=link, message_id=next(message_ids)
+                )
+        except Cancelled:
+            return True
         return False
 
     def _send_one(
@@ -69,8 +80,12 @@ class _SameAssociation:
     ) -> None:
         tally, progress = self._asked.desk.tally, supply.progress
         try:
-            outgoing = outlets.presented(instance)
+            end_if_cancelled(link)
+            outgoing = outlets.presented(instance, partial(end_if_cancelled, link))
             size_bytes = self._send_request(outgoing, outlets, link=link, message_id=message_id)
+        except Cancelled:
+            supply.put_back(instance)
+            raise
         except AssociationEnded:
             raise
         except IngestionError as error:
@@ -109,19 +124,26 @@ class _SameAssociation:
 class _Outlets:
     """The contexts of an association in which the peer takes objects."""
 
-    def __init__(self, contexts: Mapping[int, AnsweredContext]) -> None:
+    def __init__(self, contexts: Mapping[int, AnsweredContext], space: StorageSpace) -> None:
+        self._space = space
         self._ids: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for context in contexts.values():
             if context.service is Service.STORE and context.peer_is_scp:
                 syntaxes = self._ids[context.abstract_syntax]
                 syntaxes.setdefault(context.transfer_syntax, context.context_id)
 
-    def presented(self, instance: HeldInstance) -> OutgoingInstance:
-        """The instance in a form for one of them. Raises as `instance_in`, `NotAcceptable`."""
+    def presented(self, instance: HeldInstance, check: Callable[[], None]) -> OutgoingInstance:
+        """The instance in a form for one of them; `check` is called while one is made.
+
+        Raises as `instance_in`, `NotAcceptable`.
+        """
         accepted = self._ids.get(instance.sop_class_uid)
         if not accepted:
             raise NotAcceptable("the peer has no context as SCP for its SOP Class")
-        return instance_in(instance, accepted)
+        if instance.transfer_syntax_uid in accepted:
+            return instance
+        making = in_background(self._space, partial(instance_in, instance, accepted))
+        return result_of(making, check)
 
     def context_id(self, outgoing: OutgoingInstance) -> int:
         """The context for a form that `presented` returned."""

@@ -4,6 +4,7 @@ Source: PS3.4 C.4.2 (C-MOVE), C.4.3 (C-GET); PS3.7 9.1.3 and 9.1.4.
 """
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -124,7 +125,8 @@ def _answers(asked: Asked, courier: Courier, *, encoded: bytes, link: Link) -> G
         return
     progress = Progress(len(selection))
     supply = InstanceSupply(selection, asked.desk.conversation.storage_space, progress)
-    is_cancelled = yield from courier.send(supply, link)
+    with closing(supply):
+        is_cancelled = yield from courier.send(supply, link)
     status = RetrieveStatus.CANCELLED if is_cancelled else progress.final_status()
     _log_end(asked, status, progress)
     yield _final(asked, status, progress)

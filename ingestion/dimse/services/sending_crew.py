@@ -5,13 +5,14 @@ Source: PS3.4 C.4.2.3.1 (C-MOVE SCP), PS3.7 9.1.4.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from ingestion.dimse.protocol.upper_layer import AssociationEnded, NotAssociated, PeerSilent
 from ingestion.dimse.requestor.endurance import Endurance
+from ingestion.dimse.services.operations import Cancelled
 from ingestion.dimse.services.retrieval_progress import Progress
 from ingestion.errors import IngestionError
 from ingestion.use_cases.retrieve_instances import HeldInstance
@@ -48,7 +49,9 @@ class Supply(Protocol):
     @property
     def progress(self) -> Progress: ...
 
-    def take(self) -> HeldInstance | None: ...
+    def __len__(self) -> int: ...
+
+    def take(self, check: Callable[[], None]) -> HeldInstance | None: ...
 
     def put_back(self, instance: HeldInstance) -> None: ...
 
@@ -63,8 +66,7 @@ class SendingCrew:
         self._senders = senders
         self._lock = threading.Lock()
         self._at_work = len(senders)
-        self._in_hand = 0  # instances that somebody is sending
-        self._is_exhausted = False
+        self._in_hand = 0  # instances that somebody is sending, or is about to take
         self._is_stopping = False
         self._is_done = threading.Event()
         self._threads = [
@@ -121,12 +123,22 @@ class SendingCrew:
             self._is_done.set()
 
     def _take(self) -> HeldInstance | None:
+        """The next instance; None when there is none left, or nobody wants it any more."""
         with self._lock:
-            instance = self._supply.take()
-            self._in_hand += instance is not None
-            self._is_exhausted = instance is None
-            self._tell_if_done()
+            self._in_hand += 1  # beforehand, since it may be waited for
+        instance = None
+        try:
+            instance = self._supply.take(self._end_if_stopping)
+        except Cancelled:
+            return None
+        finally:
+            if instance is None:
+                self._put_down()
         return instance
+
+    def _end_if_stopping(self) -> None:
+        if self._is_stopping:
+            raise Cancelled("the retrieval is over")
 
     def _put_down(self, unsent: HeldInstance | None = None) -> None:
         """An instance has been dealt with, or is left to others."""
@@ -134,12 +146,8 @@ class SendingCrew:
             self._in_hand -= 1
             if unsent is not None:
                 self._supply.put_back(unsent)
-                self._is_exhausted = False
-            self._tell_if_done()
-
-    def _tell_if_done(self) -> None:
-        if self._is_exhausted and not self._in_hand:
-            self._is_done.set()
+            if not self._in_hand and not len(self._supply):
+                self._is_done.set()
 
     def _send_all(self, sender: Sender) -> str:
         """Send until nothing is left; returns why it ended earlier, if it did."""

@@ -2,15 +2,17 @@
 
 import hashlib
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ingestion.dicom.attributes import Level
 from ingestion.dicom.retrieve_keys import RetrieveKeys
-from ingestion.dimse.database_use import close_idle_connections
+from ingestion.dimse.database_use import close_idle_connections, database_turn
 from ingestion.dimse.protocol.commands import SubOperations
 from ingestion.dimse.services.instance_supply import InstanceSupply
 from ingestion.dimse.services.retrieval_progress import Progress
@@ -22,17 +24,20 @@ from tests.builders import build_ct, part10_bytes
 from tests.held_instances import hold
 from tests.integration.dimse.conftest import Start
 from tests.integration.dimse.retrieving import (
+    CANCELLED,
     GET_RQ,
     STUDY_ROOT_GET,
     Answer,
     associate_to_get,
+    cancel_request,
+    collect,
     hold_study,
     identifier,
     retrieve_request,
 )
 from tests.receipts import make_receipt
-from tests.scripted_acceptor import read_message, response
-from tests.scripted_peer import STORE_RQ
+from tests.scripted_acceptor import Message, read_message, response
+from tests.scripted_peer import STORE_RQ, ScriptedPeer
 
 STUDY = "1.2.3"
 
@@ -159,3 +164,39 @@ def test_memory_of_a_retrieval_does_not_grow_with_it(
         tracemalloc.stop()
     assert (Answer.of(came).counts if came else None) == (None, 2000, 0, 0)
     assert max(peaks[1:]) < peaks[0] + 256 * 1024
+
+
+@contextmanager
+def table_locked() -> Iterator[None]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE ingestion_instance IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@pytest.mark.parametrize("hold_up", [table_locked, database_turn])
+def test_cancel_is_heard_while_the_next_portion_is_looked_up(
+    start_service: Start, space: StorageSpace, hold_up: Callable[[], AbstractContextManager[None]]
+) -> None:
+    hold_rows(space, BATCH + 3)
+    service = start_service(limits={"dimse_queries_max": 1}, dimse_query_wait_seconds=60)
+    with associate_to_get(service.connect()) as peer:
+        peer.send(
+            retrieve_request(GET_RQ, STUDY_ROOT_GET, identifier("STUDY", StudyInstanceUID=STUDY))
+        )
+        last_of_portion = next(
+            came for came in _stored(peer) if came.sop_instance_uid == f"1.2.3.1.{BATCH}"
+        )
+        with hold_up():
+            peer.send(response(last_of_portion))
+            peer.connection.settimeout(5)
+            peer.send(cancel_request())
+            final = collect(peer).final
+    assert (final.status, final.counts) == (CANCELLED, (3, BATCH, 0, 0))
+
+
+def _stored(peer: ScriptedPeer) -> Iterator[Message]:
+    """Every C-STORE-RQ, answered when the next one is asked for."""
+    while (came := read_message(peer)) is not None:
+        if came.command_field == STORE_RQ:
+            yield came
+            peer.send(response(came))

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -32,7 +32,10 @@ class Supply:
         self._left = deque(instance(uid) for uid in uids)
         self._lock = threading.Lock()
 
-    def take(self) -> HeldInstance | None:
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, _check: Callable[[], None] = lambda: None) -> HeldInstance | None:
         with self._lock:
             return self._left.popleft() if self._left else None
 

@@ -123,6 +123,9 @@ class Limits(BaseSettings):
     association_records_max: int = Field(
         1_000_000, ge=1, description="Associations that the log keeps; the oldest go first."
     )
+    procedure_steps_max: int = Field(
+        1_000_000, ge=1, description="Procedure steps that are kept; the oldest go first."
+    )
     commitment_references_max: int = Field(
         20_000, ge=1, le=24_000, description="Instances of one storage commitment request."
     )
@@ -257,6 +260,9 @@ class Environment(BaseSettings):
     )
     association_records_days: int = Field(
         30, ge=1, description="How long the log of associations is kept, in days."
+    )
+    procedure_steps_days: int = Field(
+        365, ge=1, description="How long a procedure step is kept after its last change, in days."
     )
     commit_group_max: int = Field(
         100, ge=1, le=1000, description="Receipts committed together by one DIMSE process."

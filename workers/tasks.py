@@ -25,6 +25,7 @@ from ingestion.use_cases.clean_spools import clean_spools
 from ingestion.use_cases.hint_completeness import fulfil_hints, remove_old_hints
 from ingestion.use_cases.issue_viewer_token import remove_expired_viewer_tokens
 from ingestion.use_cases.keep_association_records import trim_association_records
+from ingestion.use_cases.keep_procedure_steps import trim_procedure_steps
 from ingestion.use_cases.register_receipts import register_pending_receipts
 from ingestion.use_cases.report_commitments import trim_commitments
 from ingestion.use_cases.retain_objects import remove_retired_objects
@@ -134,4 +135,8 @@ def keep_house() -> None:
     trim_association_records(
         ended_before=timezone.now() - timedelta(days=settings.ENVIRONMENT.association_records_days),
         records_max=settings.LIMITS.association_records_max,
+    )
+    trim_procedure_steps(
+        changed_before=timezone.now() - timedelta(days=settings.ENVIRONMENT.procedure_steps_days),
+        steps_max=settings.LIMITS.procedure_steps_max,
     )

@@ -1,7 +1,8 @@
-"""Remembers the plain elements of the data set before: in a series most come again, byte for byte.
+"""Remembers elements of the data set before: in a series most come again, byte for byte.
 
-What is written of an element depends on its bytes, its encoding and the character sets alone. So
-where the same bytes come again in the same place, what was written of them is taken as it is.
+What is written of a plain element, and of most sequences, depends on the bytes, their encoding and
+the character sets alone. So where the same bytes come again in the same place, what was written of
+them is taken as it is.
 """
 
 from typing import NamedTuple
@@ -11,14 +12,14 @@ from ingestion.dicom.elements import Encoding
 
 ELEMENTS_MAX = 500
 ELEMENT_BYTES_MAX = 128
-
+SEQUENCE_BYTES_MAX = 512
 
 # The header and value that an element is made of, its tag, its value, and its JSON attribute.
 KnownElement = tuple[bytes, int, bytes, str]
 
 
 class _Run(NamedTuple):
-    """Plain elements with nothing between them, and what they were read with."""
+    """Elements with nothing between them, and what they were read with."""
 
     encoding: Encoding
     encodings: Encodings
@@ -29,7 +30,7 @@ class Recollection:
     """What one reader of data sets, one after the other, remembers. For one thread at a time.
 
     A data set is a row of runs; the n-th run is likely to be what the n-th was before. Memory is
-    bounded by `ELEMENTS_MAX` and `ELEMENT_BYTES_MAX`.
+    bounded by the three constants above.
     """
 
     def __init__(self, *, element_bytes_max: int = ELEMENT_BYTES_MAX) -> None:
@@ -53,8 +54,18 @@ class Recollection:
                 return run.elements
         return []
 
-    def keep(self, encoding: Encoding, encodings: Encodings, read: list[KnownElement]) -> None:
-        """Remember the run that was read, as far as there is room."""
+    def keep(
+        self, encoding: Encoding, encodings: Encodings, read: list[KnownElement]
+    ) -> list[KnownElement]:
+        """Remember the run that was read, as far as there is room; returns what is remembered."""
+        remembered = read[: max(self._room, 0)]
         if self._room > 0:
-            self._now.append(_Run(encoding, encodings, read[: self._room]))
+            self._now.append(_Run(encoding, encodings, remembered))
             self._room -= len(read) + 1  # runs have no end either
+        return remembered
+
+    def keep_sequence(self, run: list[KnownElement], sequence: KnownElement) -> None:
+        """Remember a sequence behind the run that stands before it; its value is left out."""
+        if self._room > 0 and 0 < len(sequence[0]) <= SEQUENCE_BYTES_MAX:
+            run.append(sequence)
+            self._room -= 1

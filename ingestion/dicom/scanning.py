@@ -123,7 +123,9 @@ class DataSetScanner:
         self._limits = limits
         self._window = Window(reader, limits.header_bytes_max)
         self._recollection = recollection or Recollection(element_bytes_max=0)
+        self._run: list[KnownElement] = []  # the latest, of which the recollection knows
         self._elements = 0
+        self._effects = 0  # what was told of an element beside its own text, or by other bytes
 
     def scan(self, *, is_explicit: bool, is_little_endian: bool) -> DataSet:
         """Return the whole data set.
@@ -194,7 +196,7 @@ class DataSetScanner:
                 candidate = next(expected, None)
         window.position = position
         self._elements += count
-        self._recollection.keep(encoding, encodings, read)
+        self._run = self._recollection.keep(encoding, encodings, read)
 
     def _read_element(self, data_set: DataSet, end: int) -> bool:
         """Read any one element; tell whether it was the Item Delimitation Item of this item."""
@@ -246,11 +248,12 @@ class DataSetScanner:
     def _read_value(self, data_set: DataSet, element: _Element, *, end: int) -> None:
         vr = element.kind.vr
         if element.kind.treatment is Treatment.UNRESOLVED:
+            self._effects += 1
             vr = self._resolve_vr(data_set, element)
         if element.is_undefined_length and vr in ("UN", "SQ"):
             vr = "SQ"
         if vr == "SQ":
-            text = self._read_sequence(data_set, element, end=end)
+            text = self._read_sequence_to_recollect(data_set, element, end=end)
         elif vr in BINARY_WORD_BYTES:
             text = self._read_binary(data_set, element, vr=vr, end=end)
         else:
@@ -312,6 +315,7 @@ class DataSetScanner:
 
     def _bulk_data(self, data_set: DataSet, element: _Element, *, vr: str) -> str:
         path = f"{data_set.path}{element.kind.tag:08X}"
+        self._effects += 1
         self.bulk_data[path] = BulkDataLocation(
             element.start, element.length, vr, data_set.encoding.is_little_endian
         )
@@ -339,6 +343,17 @@ class DataSetScanner:
         self._window.position += 8
         return group << 16 | number, length
 
+    def _read_sequence_to_recollect(self, data_set: DataSet, element: _Element, *, end: int) -> str:
+        """Read a sequence; it is expected as a whole if all that it tells is made of its bytes."""
+        window, run, effects = self._window, self._run, self._effects
+        data, position = window.data, window.position - element.kind.header_bytes
+        text = self._read_sequence(data_set, element, end=end)
+        if not data_set.depth and window.data is data and self._effects == effects:
+            encoded = data[position : window.position] if position >= 0 else b""
+            known = (encoded, element.kind.tag, b"", element.kind.key + text)
+            self._recollection.keep_sequence(run, known)
+        return text
+
     def _read_sequence(self, data_set: DataSet, element: _Element, *, end: int) -> str:
         if data_set.depth >= self._limits.depth_max:
             raise ObjectTooComplex(f"sequences are nested deeper than {self._limits.depth_max}")
@@ -353,6 +368,7 @@ class DataSetScanner:
                 item = self._read_item(data_set, path, length=length, stop=stop)
                 items.append(item.json())
                 if element.kind.tag == REQUEST_ATTRIBUTES_SEQUENCE:
+                    self._effects += 1
                     data_set.requests.append(item)
             elif tag != elements.ITEM_DELIMITATION_ITEM or length:
                 raise MalformedDataSet(

@@ -1,19 +1,23 @@
 """What is recollected of the data set before never changes what is read of the next."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
 from ingestion.dicom import elements
 from ingestion.dicom.character_sets import DEFAULT_ENCODINGS
 from ingestion.dicom.header import Header, read_header
 from ingestion.dicom.recollection import ELEMENTS_MAX, KnownElement, Recollection
+from ingestion.dicom.scanning import DataSetScanner, HeaderLimits
 from ingestion.dicom.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntax,
 )
 from ingestion.errors import IngestionError
 from tests.builders import build_ct, data_set_bytes
@@ -118,3 +122,56 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
         remembered += len(recollection.expected(EXPLICIT, DEFAULT_ENCODINGS))
         recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [])
     assert ELEMENTS_MAX // 2 < remembered <= ELEMENTS_MAX
+
+
+def test_a_sequence_like_the_one_before_is_read_as_alone() -> None:
+    recollection = Recollection()
+    for code in ("A", "A", "B", None, "A"):
+        content = data_set_bytes(build_ct(extra=[(0x00081032, "SQ", [a_code(code)])]))
+        for _ in range(2):
+            found = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection)
+            assert found == read(content, EXPLICIT_VR_LITTLE_ENDIAN, None)
+
+
+def test_what_a_sequence_tells_beside_its_text_is_told_each_time() -> None:
+    """Identifiers of the request are indexed, and so is where bulk data is found."""
+    recollection = Recollection()
+    request, icon = Dataset(), Dataset()
+    request.RequestedProcedureID = "RP-1"
+    icon.add_new(0x7FE00010, "OB", bytes(64))
+    sequences = [(0x00400275, "SQ", [request]), (0x00880200, "SQ", [icon])]
+    content = data_set_bytes(build_ct(extra=sequences))
+    syntax = transfer_syntax(EXPLICIT_VR_LITTLE_ENDIAN)
+    for _ in range(3):
+        header = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection)
+        assert isinstance(header, Header)
+        assert header.attributes.requested_procedure_ids == "\\RP-1\\"
+        scanner = DataSetScanner(BytesReader(content), HeaderLimits(), recollection)
+        scanner.scan(is_explicit=syntax.is_explicit, is_little_endian=syntax.is_little_endian)
+        assert "00880200/0/7FE00010" in scanner.bulk_data
+
+
+def test_a_sequence_that_other_elements_explain_is_read_anew() -> None:
+    """Without VRs, Pixel Representation of the data set tells what its items hold (PS3.5 A.1)."""
+    recollection = Recollection()
+    found = set()
+    for pixel_representation in (0, 1, 0):
+        item, dataset = Dataset(), build_ct()
+        item.add_new(0x00280106, "US", 0xFFFF)  # Smallest Image Pixel Value: US or SS
+        dataset.add_new(0x00289145, "SQ", [item])
+        dataset.PixelRepresentation = pixel_representation
+        content = data_set_bytes(dataset, IMPLICIT_VR_LITTLE_ENDIAN)
+        header = read(content, IMPLICIT_VR_LITTLE_ENDIAN, recollection)
+        assert header == read(content, IMPLICIT_VR_LITTLE_ENDIAN, None)
+        assert isinstance(header, Header)
+        document = json.loads(header.document)
+        found.add(document["00289145"]["Value"][0]["00280106"]["Value"][0])
+    assert found == {0xFFFF, -1}
+
+
+def a_code(value: str | None) -> Dataset:
+    """A coded procedure, or an empty item."""
+    item = Dataset()
+    if value is not None:
+        item.CodeValue, item.CodingSchemeDesignator = value, "99LOCAL"
+    return item

@@ -73,6 +73,12 @@ def peak_megabytes(pid: int) -> dict[str, float]:
     return peaks
 
 
+def peaks_together(pid: int, *, name: str) -> float:
+    """The sum of the peaks of the processes of a kind, in MB."""
+    members = [member for member in family_of(pid) if _name(member) == name]
+    return sum(_status(member, r"VmHWM:\s+(\d+) kB") for member in members) / KIB_PER_MB
+
+
 def family_of(pid: int) -> list[int]:
     """The process and all its descendants that live."""
     parents = {}

@@ -26,7 +26,7 @@ def make_subscription(url: str, **fields: Any) -> Subscription:
         "event_types": [EventType.DICOM_AVAILABLE.value],
         "all_spaces": True,
         "signing_secret": new_signing_secret(),
-        "timeout_seconds": 5.0,
+        "timeout_seconds": 60.0,
     } | fields
     subscription = Subscription.objects.create(url=url, **values)
     Subscription.objects.filter(pk=subscription.pk).update(created_at=Now() - timedelta(hours=1))

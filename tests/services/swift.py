@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
-START_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SwiftServer:
         assert self.process.stdout
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(timeout=10)
+        self.process.wait(60)
 
 
 def start_swift(folder: Path) -> SwiftServer:

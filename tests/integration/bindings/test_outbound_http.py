@@ -35,7 +35,7 @@ def _no_connection_is_left() -> Iterator[None]:
     close_connections()
 
 
-def post(url: str, *, timeout_seconds: float = 2.0, ca_certificates: str = "") -> OutboundAnswer:
+def post(url: str, *, timeout_seconds: float = 60.0, ca_certificates: str = "") -> OutboundAnswer:
     return send(
         OutboundRequest(
             "POST",

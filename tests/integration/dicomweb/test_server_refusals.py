@@ -18,7 +18,7 @@ def answer(server: RunningWeb, request: bytes) -> tuple[int, dict[str, str], byt
     """Status, header fields by lower case name, and body."""
     address = urlsplit(server.url)
     received = b""
-    with socket.create_connection((address.hostname, address.port or 0), timeout=30) as client:
+    with socket.create_connection((address.hostname, address.port or 0), timeout=60) as client:
         client.sendall(request)
         while more := client.recv(65536):
             received += more

@@ -1,13 +1,12 @@
 """C-GET and C-MOVE of what rests on another machine: read before its turn, and never waited for."""
 
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 
-from ingestion.dimse.listener import ABORT_GRACE_SECONDS
 from ingestion.models import Instance, StorageSpace
 from tests.builders import data_set_bytes
 from tests.eventually import eventually
@@ -127,7 +126,7 @@ def test_cancel_of_c_get_is_heard_while_the_store_hangs(
         far.hang()
         ask_to_get(peer, study)
         peer.send(cancel_request())
-        peer.connection.settimeout(5)
+        peer.connection.settimeout(60)
         final = collect(peer).final
         assert (final.status, final.counts) == (CANCELLED, (3, 0, 0, 0))
         far.go_on()
@@ -143,7 +142,7 @@ def test_cancel_of_c_move_is_heard_while_the_store_hangs(
     with destination(StoringPeer()), associate_to_move(service.connect()) as mover:
         far.hang()
         mover.send(asked, cancel_request())
-        mover.connection.settimeout(5)
+        mover.connection.settimeout(60)
         final = collect(mover).final
         assert (final.status, final.counts) == (CANCELLED, (3, 0, 0, 0))
         far.go_on()
@@ -152,7 +151,7 @@ def test_cancel_of_c_move_is_heard_while_the_store_hangs(
 
 
 def leave(peer: ScriptedPeer) -> None:
-    peer.connection.settimeout(5)
+    peer.connection.settimeout(60)
     assert peer.release().kind == RELEASE_RP
 
 
@@ -172,7 +171,7 @@ def test_peer_that_leaves_is_let_go_while_the_store_hangs(
         with service.connect() as other:
             return other.associate().kind == ASSOCIATE_AC
 
-    eventually(has_room, within_seconds=5)
+    eventually(has_room)
 
 
 def test_service_that_stops_does_not_wait_for_a_store_that_hangs(
@@ -183,6 +182,6 @@ def test_service_that_stops_does_not_wait_for_a_store_that_hangs(
         far.hang()
         ask_to_get(peer, study)
         eventually(lambda: far.opened)
-        begun = time.monotonic()
         service.stop()
-        assert time.monotonic() - begun < ABORT_GRACE_SECONDS
+        # It has ended, and was not given up.
+        assert "association" not in {thread.name for thread in threading.enumerate()}

@@ -85,7 +85,7 @@ class StuckSender(Sender):
     def send(self, instance: HeldInstance) -> int:
         self.sent.append(instance.sop_instance_uid)
         self.is_sending.set()
-        assert self.let_go.wait(20)
+        assert self.let_go.wait(60)
         raise AbortedByPeer("it was stopped")
 
     def stop(self) -> None:
@@ -100,14 +100,14 @@ class SlowSender(Sender):
         self.may_open = threading.Event()
 
     def open(self) -> None:
-        assert self.may_open.wait(20)
+        assert self.may_open.wait(60)
 
 
 def run(*senders: Sender, uids: list[str] = UIDS) -> Progress:
     supply = Supply(uids)
     crew = SendingCrew(supply, senders)
     crew.start()
-    assert crew.wait(10)
+    assert crew.wait(60)
     crew.stop()
     assert all(sender.closed == 1 for sender in senders)
     assert supply.progress.pending().remaining == 0
@@ -207,9 +207,9 @@ def test_stop_breaks_off_what_hangs() -> None:
     supply, sender = Supply(UIDS), StuckSender()
     crew = SendingCrew(supply, [sender])
     crew.start()
-    assert sender.is_sending.wait(10)
+    assert sender.is_sending.wait(60)
     crew.stop()
-    assert crew.wait(10)
+    assert crew.wait(60)
     assert supply.progress.pending() == SubOperations(remaining=11, failed=1)
     assert sender.closed == 1
 
@@ -218,7 +218,7 @@ def test_nobody_waits_for_an_association_that_is_not_needed_any_more() -> None:
     supply, slow = Supply(UIDS), SlowSender()
     crew = SendingCrew(supply, [slow, Sender()])
     crew.start()
-    assert crew.wait(10)
+    assert crew.wait(60)
     assert supply.progress.final() == SubOperations(completed=12)
     slow.may_open.set()
     crew.stop()
@@ -233,7 +233,7 @@ def test_late_association_takes_over_from_one_that_is_lost() -> None:
     eventually(lambda: lost.closed)
     assert not crew.wait(0)
     slow.may_open.set()
-    assert crew.wait(10)
+    assert crew.wait(60)
     crew.stop()
     assert supply.progress.final() == SubOperations(completed=12)
     assert slow.sent == UIDS[1:]

@@ -101,26 +101,31 @@ def _local_entities() -> dict[str, LocalEntity]:
 
 
 def _remote_entities() -> dict[str, tuple[RemoteEntity, ...]]:
-    """By title; those that name their addresses before those that may call from anywhere."""
+    """By title; those that name their addresses before those that may call from anywhere.
+
+    A title whose entities are all disabled is there without any.
+    """
     titles = Prefetch("may_call", LocalApplicationEntity.objects.only("ae_title"))
-    rows = RemoteApplicationEntity.objects.filter(is_enabled=True).order_by("id")
+    rows = RemoteApplicationEntity.objects.order_by("id").prefetch_related(titles)
     entities: defaultdict[str, tuple[RemoteEntity, ...]] = defaultdict(tuple)
-    for row in sorted(rows.prefetch_related(titles), key=lambda row: not row.addresses.strip()):
-        entities[row.ae_title] += (
-            RemoteEntity(
-                row.ae_title,
-                networks=tuple(
-                    ipaddress.ip_network(part.strip(), strict=False)
-                    for part in row.addresses.split(",")
-                    if part.strip()
-                ),
-                may_call=frozenset(local.ae_title for local in row.may_call.all()),
-                may_call_all=row.may_call_all,
-                must_use_tls=row.must_use_tls,
-                rules=_rules(row),
-            ),
-        )
+    for row in sorted(rows, key=lambda row: not row.addresses.strip()):
+        entities[row.ae_title] += (_remote_entity(row),) if row.is_enabled else ()
     return dict(entities)
+
+
+def _remote_entity(row: RemoteApplicationEntity) -> RemoteEntity:
+    return RemoteEntity(
+        row.ae_title,
+        networks=tuple(
+            ipaddress.ip_network(part.strip(), strict=False)
+            for part in row.addresses.split(",")
+            if part.strip()
+        ),
+        may_call=frozenset(local.ae_title for local in row.may_call.all()),
+        may_call_all=row.may_call_all,
+        must_use_tls=row.must_use_tls,
+        rules=_rules(row),
+    )
 
 
 def _rules(row: LocalApplicationEntity | RemoteApplicationEntity) -> Rules:

@@ -59,12 +59,18 @@ class RemoteEntity:
             self.may_call_all or called_ae_title in self.may_call
         )
 
+    @property
+    def is_silent_about_calls(self) -> bool:
+        """Whether nothing was said of what it may call, and from where: a destination, say."""
+        return not (self.networks or self.may_call or self.may_call_all)
+
 
 @dataclass(frozen=True, slots=True)
 class EntityTables:
     """The enabled entities by title.
 
-    Several remote ones may share a title; the first that fits counts.
+    Several remote ones may share a title; the first that fits counts. A title of disabled ones
+    alone is there without any.
     """
 
     local_entities: Mapping[str, LocalEntity]
@@ -89,20 +95,22 @@ def admit(
     is_encrypted: bool = False,
     any_calling_ae_from_loopback: bool = False,
 ) -> LocalEntity:
-    """The entity that the peer may associate with, by the rules for the two. Raises `Refusal`."""
+    """The entity that the peer may associate with, by the rules for the two. Raises `Refusal`.
+
+    With `any_calling_ae_from_loopback` those of whose calls the tables say nothing are let in.
+    """
     entity = tables.local_entities.get(request.called_ae_title)
     if entity is None:
         raise Refusal(Rejection.CALLED_AE_NOT_RECOGNIZED, "called AE title is not ours")
     address = parse_address(peer_address)
     caller = _known_caller(tables, request, address)
+    if caller is None and any_calling_ae_from_loopback and address.is_loopback:
+        caller = _unrestricted_caller(tables, request.calling_ae_title)
     if caller is None:
-        is_welcome = any_calling_ae_from_loopback and address.is_loopback
-        if not is_welcome or not _AE_TITLE.fullmatch(request.calling_ae_title):
-            raise Refusal(
-                Rejection.CALLING_AE_NOT_RECOGNIZED,
-                "calling AE title is not known from this address for this called AE title",
-            )
-        return entity
+        raise Refusal(
+            Rejection.CALLING_AE_NOT_RECOGNIZED,
+            "calling AE title is not known from this address for this called AE title",
+        )
     if caller.must_use_tls and not is_encrypted:
         raise Refusal(Rejection.NO_REASON_GIVEN, "calling AE title must call by TLS")
     return replace(entity, rules=entity.rules & caller.rules)
@@ -121,3 +129,11 @@ def _known_caller(
     return next(
         (one for one in callers if one.may_associate(address, request.called_ae_title)), None
     )
+
+
+def _unrestricted_caller(tables: EntityTables, ae_title: str) -> RemoteEntity | None:
+    """One of whose calls the tables say nothing, be it that they do not name it."""
+    callers = tables.remote_entities.get(ae_title)
+    if callers is None:
+        return RemoteEntity(ae_title) if _AE_TITLE.fullmatch(ae_title) else None
+    return next((one for one in callers if one.is_silent_about_calls), None)

@@ -290,6 +290,8 @@ def test_caller_whose_last_title_is_taken_away_may_call_none(service: Service) -
 def test_any_caller_from_loopback_where_that_is_on(start_service: Start, data_path: str) -> None:
     service = start_service(dimse_data_path=data_path, dimse_any_calling_ae_from_loopback=True)
     assert refused(service, calling="WHOEVER") == (0, 0, 0)
+    RemoteApplicationEntity.objects.create(ae_title="WHOEVER", is_enabled=False)
+    eventually(lambda: refused(service, calling="WHOEVER") == (1, 1, 3))
 
 
 def test_low_disk_is_congestion(start_service: Start, data_path: str) -> None:

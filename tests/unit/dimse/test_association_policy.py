@@ -45,6 +45,9 @@ TABLES = EntityTables(
     remote_entities={
         "ANYWHERE": (RemoteEntity("ANYWHERE", may_call_all=True),),
         "NOTHING": (RemoteEntity("NOTHING"),),
+        "STORES": (RemoteEntity("STORES", rules=Rules(frozenset({"store"}))),),
+        "CHOOSY": (RemoteEntity("CHOOSY", may_call=frozenset({"RESEARCH"})),),
+        "DISABLED": (),
         "SECURE": (RemoteEntity("SECURE", may_call_all=True, must_use_tls=True),),
         "CT SCANNER": (
             RemoteEntity(
@@ -113,6 +116,7 @@ def test_known_callers_are_admitted(called: str, calling: str, address: str) -> 
         ("INGEST", "TWICE", "10.0.0.2", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "ANYONE", "127.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "NOTHING", "10.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
+        ("INGEST", "DISABLED", "10.0.0.1", Rejection.CALLING_AE_NOT_RECOGNIZED),
         ("INGEST", "SECURE", "10.0.0.1", Rejection.NO_REASON_GIVEN),
     ],
 )
@@ -132,9 +136,20 @@ def test_any_title_from_loopback_where_that_is_on(address: str) -> None:
 
 @pytest.mark.parametrize(
     ("calling", "address"),
-    [("ANYONE", "10.0.0.1"), ("", "127.0.0.1"), ("bad\\title", "127.0.0.1"), ("\ufffd", "::1")],
+    [
+        ("ANYONE", "10.0.0.1"),
+        ("NOTHING", "10.0.0.1"),
+        ("", "127.0.0.1"),
+        ("bad\\title", "127.0.0.1"),
+        ("\ufffd", "::1"),
+        ("DISABLED", "127.0.0.1"),
+        ("CT1", "127.0.0.1"),
+        ("CHOOSY", "127.0.0.1"),
+    ],
 )
-def test_loopback_opens_for_loopback_and_titles_only(calling: str, address: str) -> None:
+def test_loopback_opens_for_titles_only_that_the_tables_keep_nothing_from(
+    calling: str, address: str
+) -> None:
     with pytest.raises(Refusal) as caught:
         admit(
             TABLES,
@@ -143,6 +158,14 @@ def test_loopback_opens_for_loopback_and_titles_only(calling: str, address: str)
             any_calling_ae_from_loopback=True,
         )
     assert caught.value.rejection is Rejection.CALLING_AE_NOT_RECOGNIZED
+
+
+def test_entity_without_word_of_its_calls_is_let_in_from_loopback_by_its_rules() -> None:
+    """It may be known as a destination alone, or be restricted in what it may do."""
+    for calling, services in (("NOTHING", None), ("STORES", {"store"}), ("ANYONE", None)):
+        asked = request("INGEST", calling)
+        entity = admit(TABLES, asked, peer_address="::1", any_calling_ae_from_loopback=True)
+        assert entity.rules.services == services
 
 
 def test_protocol_is_checked_first() -> None:

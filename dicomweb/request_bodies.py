@@ -10,7 +10,14 @@ from typing import Protocol
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
-from ingestion.errors import InvalidMultipart, InvalidRequest, LimitExceeded, RequestTooSlow
+from dicomweb.content_codings import INFLATED_CODINGS, InflatedBody
+from ingestion.errors import (
+    InvalidMultipart,
+    InvalidRequest,
+    LimitExceeded,
+    RequestTooSlow,
+    UnsupportedMediaType,
+)
 
 READ_BYTES = 256 * 1024
 
@@ -74,11 +81,18 @@ class RequestBody:
             raise LimitExceeded(f"the request has more than request_bytes_max = {self._bytes_max}")
 
 
-def request_body(request: HttpRequest, *, bytes_max: int) -> RequestBody:
-    """The body of a request that nothing has read yet. Raises `LimitExceeded`."""
+def request_body(request: HttpRequest, *, bytes_max: int) -> RequestBody | InflatedBody:
+    """The body of a request that nothing has read yet, without its content coding.
+
+    Raises `LimitExceeded`, `UnsupportedMediaType` for another coding than gzip and deflate.
+    """
     environ = request.META
+    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() or "identity"
+    if coding != "identity" and coding not in INFLATED_CODINGS:
+        raise UnsupportedMediaType("Content-Encoding must be gzip, deflate or identity")
     text = environ.get("CONTENT_LENGTH") or ""
     length = int(text) if text.isascii() and text.isdigit() else None
     if length is None and not environ.get("wsgi.input_terminated"):
         length = 0
-    return RequestBody(environ["wsgi.input"], length=length, bytes_max=bytes_max)
+    body = RequestBody(environ["wsgi.input"], length=length, bytes_max=bytes_max)
+    return body if coding == "identity" else InflatedBody(body, bytes_max=bytes_max)

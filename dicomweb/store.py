@@ -17,13 +17,13 @@ from rest_framework.request import Request
 
 from dicomweb.described_answers import DATA_SET
 from dicomweb.media_types import MediaType, parse_media_type
-from dicomweb.multipart import MultipartReader, Part
+from dicomweb.multipart import MultipartReader, Part, Readable
 from dicomweb.negotiation import DICOM_FILES, DICOM_JSON, DICOM_XML
 from dicomweb.peers import peer_address
-from dicomweb.request_bodies import READ_BYTES, RequestBody, request_body
+from dicomweb.request_bodies import READ_BYTES, request_body
 from dicomweb.spaces import storable_space
 from dicomweb.store_parts import STORED_TYPES
-from dicomweb.store_response import store_response, store_status
+from dicomweb.store_response import store_headers, store_response, store_status
 from dicomweb.store_session import StoreReport, StoreSession
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.identifiers import is_valid_uid
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 _WANTED = (
     "the body must be multipart/related of application/dicom, application/dicom+json or "
-    "application/dicom+xml, or one of these alone, and not compressed"
+    "application/dicom+xml, or one of these alone"
 )
 
 # What was stored and what was not (PS3.18 Table 10.5.3-1, Annex I); 409 also tells that none was.
@@ -93,6 +93,7 @@ class StoreTransaction(StudiesTransaction):
             store_response(report, space.slug, links=links, representation=choice.representation),
             status=store_status(report),
             content_type=choice.representation.content_type,
+            headers=store_headers(report, space.slug, links),
         )
 
 
@@ -128,8 +129,7 @@ def _parts(request: HttpRequest) -> tuple[Iterator[Part], str]:
     limits = settings.LIMITS
     text = request.META.get("CONTENT_TYPE", "")
     media_type = parse_media_type(text)
-    coding = request.META.get("HTTP_CONTENT_ENCODING", "identity").lower()
-    if media_type is None or coding != "identity":
+    if media_type is None:
         raise UnsupportedMediaType(_WANTED)
     if media_type.name in STORED_TYPES:
         body = request_body(request, bytes_max=limits.request_bytes_max)
@@ -150,14 +150,14 @@ def _boundary(media_type: MediaType) -> tuple[str, str]:
     return media_type.parameters["boundary"], part_type
 
 
-def _only_part(body: RequestBody, content_type: str) -> Iterator[Part]:
+def _only_part(body: Readable, content_type: str) -> Iterator[Part]:
     """The body itself as one part; an empty one is none."""
     first = body.read(READ_BYTES)
     if first:
         yield Part({"content-type": content_type}, _chunks(first, body))
 
 
-def _chunks(first: bytes, body: RequestBody) -> Iterator[memoryview]:
+def _chunks(first: bytes, body: Readable) -> Iterator[memoryview]:
     chunk = first
     while chunk:
         yield memoryview(chunk)

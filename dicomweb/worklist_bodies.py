@@ -41,7 +41,7 @@ def read_workitem(request: HttpRequest) -> JsonDataSet:
     """
     text = request.META.get("CONTENT_TYPE", "")
     media_type = parse_media_type(text)
-    if media_type is None or request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if media_type is None:
         raise _unsupported()
     body = _Bounded(request)
     if media_type.name == MULTIPART:

@@ -6,6 +6,7 @@ import pytest
 from django.http import HttpRequest
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
+from dicomweb.multipart import Readable
 from dicomweb.request_bodies import RequestBody, request_body
 from ingestion.errors import InvalidMultipart, LimitExceeded, RequestTooSlow
 
@@ -28,7 +29,7 @@ class Broken:
         raise self._error
 
 
-def everything(body: RequestBody) -> bytes:
+def everything(body: Readable) -> bytes:
     return b"".join(iter(lambda: body.read(3), b""))
 
 

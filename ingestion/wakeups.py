@@ -19,7 +19,7 @@ from ingestion.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-DEBOUNCE_SECONDS = 0.2
+DEBOUNCE_SECONDS = 0.3
 
 
 class Work(enum.StrEnum):

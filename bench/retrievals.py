@@ -13,6 +13,7 @@ from bench.processes import processor_seconds
 from bench.rates import CPU, wait_until_held
 from bench.senders.sent import Sent
 from bench.senders.stow import send_with_stow
+from bench.turns import take_turns
 from bench.workshop import Workshop, settle_the_disk
 
 INSTANCES, QUICK_INSTANCES = 1000, 200
@@ -39,20 +40,15 @@ def measure_retrievals(
     """Fill each peer, then retrieve in every way, round by round, in turns."""
     part = retrievals[0].cell.part
     studies = _studies(workshop)
-    peers = available_peers()
-    task = workshop.progress.add_task(part, total=workshop.rounds * len(peers))
-    for number in range(workshop.rounds):
-        for name in sorted(peers, reverse=bool(number % 2)):
-            with (
-                workshop.attempt(f"{part}, {name}"),
-                peers[name](workshop.fresh_folder(name)) as peer,
-            ):
-                prepare(peer)
-                _fill(peer, studies)
-                for retrieval in retrievals:
-                    with workshop.attempt(f"{part}, {retrieval.cell.name}, {name}"):
-                        _measure(workshop, retrieval, peer, studies[retrieval.size])
-            workshop.progress.advance(task)
+
+    def measure(peer: Peer) -> None:
+        prepare(peer)
+        _fill(peer, studies)
+        for retrieval in retrievals:
+            with workshop.attempt(f"{part}, {retrieval.cell.name}, {peer.name}"):
+                _measure(workshop, retrieval, peer, studies[retrieval.size])
+
+    take_turns(workshop, part, peers=available_peers(), measure=measure)
 
 
 def checked(peer: Peer, study: LargeStudy, *, instances: int, data_set_bytes: int) -> int:

@@ -12,6 +12,7 @@ from bench.peers.available import ORTHANC_POSTGRESQL, ORTHANC_SQLITE, available_
 from bench.peers.peer import Peer
 from bench.rates import wait_until_held
 from bench.senders.stow import send_with_stow
+from bench.turns import take_turns
 from bench.workshop import Workshop, settle_the_disk
 
 PART = "c-find"
@@ -56,19 +57,14 @@ def measure_c_find(workshop: Workshop) -> None:
     """Fill each peer, then ask in every way, round by round, in turns."""
     count = QUICK_STUDIES if workshop.is_quick else STUDIES
     studies = write_study_list(workshop.fresh_folder("studies"), studies=count)
-    peers = available_peers()
-    task = workshop.progress.add_task(PART, total=workshop.rounds * len(peers))
-    for number in range(workshop.rounds):
-        for name in sorted(peers, reverse=bool(number % 2)):
-            with (
-                workshop.attempt(f"{PART}, {name}"),
-                peers[name](workshop.fresh_folder(name)) as peer,
-            ):
-                _fill(peer, studies)
-                for query in _queries(count, is_quick=workshop.is_quick):
-                    with workshop.attempt(f"{PART}, {query.cell.name}, {name}"):
-                        _measure(workshop, query, peer)
-            workshop.progress.advance(task)
+
+    def measure(peer: Peer) -> None:
+        _fill(peer, studies)
+        for query in _queries(count, is_quick=workshop.is_quick):
+            with workshop.attempt(f"{PART}, {query.cell.name}, {peer.name}"):
+                _measure(workshop, query, peer)
+
+    take_turns(workshop, PART, peers=available_peers(), measure=measure)
 
 
 def _queries(studies: int, *, is_quick: bool) -> list[Query]:

@@ -10,6 +10,7 @@ from bench.instances import BIG, SMALL, InstanceSet
 from bench.peers.available import ORTHANC_POSTGRESQL, durable_peers
 from bench.peers.peer import Peer
 from bench.senders.stow import send_with_stow
+from bench.turns import take_turns
 from bench.workshop import Workshop, settle_the_disk
 
 PART = "read"
@@ -52,19 +53,14 @@ class Reading:
 def measure_read(workshop: Workshop) -> None:
     """Fill each peer, then read from it in every way, round by round, in turns."""
     archive = _archive(workshop)
-    peers = durable_peers()
-    task = workshop.progress.add_task(PART, total=workshop.rounds * len(peers))
-    for number in range(workshop.rounds):
-        for name in sorted(peers, reverse=bool(number % 2)):
-            with (
-                workshop.attempt(f"{PART}, {name}"),
-                peers[name](workshop.fresh_folder(name)) as peer,
-            ):
-                _fill(peer, archive)
-                for reading in _readings(archive, is_quick=workshop.is_quick):
-                    with workshop.attempt(f"{PART}, {reading.cell.name}, {name}"):
-                        workshop.add(reading.cell, name, _measured(reading, peer))
-            workshop.progress.advance(task)
+
+    def measure(peer: Peer) -> None:
+        _fill(peer, archive)
+        for reading in _readings(archive, is_quick=workshop.is_quick):
+            with workshop.attempt(f"{PART}, {reading.cell.name}, {peer.name}"):
+                workshop.add(reading.cell, peer.name, _measured(reading, peer))
+
+    take_turns(workshop, PART, peers=durable_peers(), measure=measure)
 
 
 def _archive(workshop: Workshop) -> Archive:

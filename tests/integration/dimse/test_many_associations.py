@@ -29,6 +29,7 @@ from tests.scripted_peer import (
 from tests.unit.dimse.certificates import Authority
 
 ROUNDS = 250
+SPARE = 10  # far fewer than there are associations of any behaviour
 CT = build_ct()
 DATA_SET = data_set_bytes(CT)
 
@@ -98,13 +99,21 @@ def held() -> tuple[int, int, int]:
     return threading.active_count(), tasks, files
 
 
-@pytest.mark.timeout(300)
+def has_grown_little_since(before: tuple[int, int, int]) -> bool:
+    """Whatever an association left behind would be there once for each of them.
+
+    Some things are opened once, when they are first needed, and others of earlier tests end late.
+    """
+    return all(now <= then + SPARE for now, then in zip(held(), before, strict=True))
+
+
+@pytest.mark.timeout(900)
 def test_thousands_of_associations_leave_nothing_behind(start_service: Start) -> None:
     service = start_service()
     run(service, 10 * len(BEHAVIOURS))  # what is opened once and kept
     before = eventually(lambda: is_quiet() and held())
     run(service, ROUNDS * len(BEHAVIOURS))
-    eventually(lambda: is_quiet() and held() == before, within_seconds=60)
+    eventually(lambda: is_quiet() and has_grown_little_since(before))
     assert service.spooled_files() == []
     assert Receipt.objects.count() == ROUNDS + 10
     assert len(service.stored_files()) == 1
@@ -127,7 +136,7 @@ def strange_by_tls(service: Service, said: bytes) -> None:
         peer.send(said)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_hundreds_of_handshakes_leave_nothing_behind(start_service: Start, tmp_path: Path) -> None:
     authority = Authority.create(tmp_path / "tls")
     service = start_service(dimse_tls_port=2762, dimse_tls_certificate=authority.issue("ours"))
@@ -142,7 +151,7 @@ def test_hundreds_of_handshakes_leave_nothing_behind(start_service: Start, tmp_p
     run_rounds(5)
     before = eventually(lambda: is_quiet() and held())
     run_rounds(100)
-    eventually(lambda: is_quiet() and held() == before, within_seconds=60)
+    eventually(lambda: is_quiet() and has_grown_little_since(before))
 
 
 def is_quiet() -> bool:

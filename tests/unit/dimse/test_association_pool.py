@@ -114,7 +114,7 @@ def test_idle_association_is_released_in_time() -> None:
         lender.give_back(lender.borrow(call(acceptor)))
         eventually(lambda: lender.count() == 0)
     assert (len(peer.asked), peer.aborted) == (2, 0)
-    assert "association-pool" not in {thread.name for thread in threading.enumerate()}
+    eventually(lambda: "association-pool" not in {one.name for one in threading.enumerate()})
 
 
 def test_association_that_the_peer_aborted_while_idle_is_not_lent() -> None:

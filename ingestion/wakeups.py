@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from ingestion.domain.wake_up_rhythm import WakeUpRhythm
 from ingestion.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,10 @@ class Work(enum.StrEnum):
     REPORT_COMMITMENTS = "report_commitments"
 
 
+# While instances pour in, their events are told in few, large batches: each wake-up is a task,
+# whoever subscribes.
+LONGEST_SECONDS = {Work.FAN_OUT: 1.0}
+
 WakeWorker = Callable[[Work], None]
 
 
@@ -40,8 +45,12 @@ def _wake_worker() -> WakeWorker:
     return cast(WakeWorker, import_string(settings.WAKE_UPS))
 
 
+def _rhythm(work: Work) -> WakeUpRhythm:
+    return WakeUpRhythm(DEBOUNCE_SECONDS, LONGEST_SECONDS.get(work, DEBOUNCE_SECONDS))
+
+
 class _WakeUps:
-    """Sends at most one wake-up per kind and `DEBOUNCE_SECONDS`, from a thread of its own.
+    """Sends wake-ups of each kind in a rhythm, from a thread of its own.
 
     The first of a burst goes at once; the rest of the burst is one more at its end.
     """
@@ -49,14 +58,14 @@ class _WakeUps:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._due: dict[Work, float] = {}  # kind → when it may be sent
-        self._sent: dict[Work, float] = {}
+        self._rhythms = {work: _rhythm(work) for work in Work}
         self._thread: threading.Thread | None = None
 
     def wake(self, work: Work) -> None:
         with self._changed:
             if work in self._due:
                 return
-            self._due[work] = self._sent.get(work, 0.0) + DEBOUNCE_SECONDS
+            self._due[work] = self._rhythms[work].due_at(time.monotonic())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
                 self._thread.start()
@@ -78,7 +87,7 @@ class _WakeUps:
                 now = time.monotonic()
                 if work is not None and self._due[work] <= now:
                     del self._due[work]
-                    self._sent[work] = now
+                    self._rhythms[work].note_sent(now)
                     return work
                 self._changed.wait(None if work is None else self._due[work] - now)
 

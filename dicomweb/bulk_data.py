@@ -36,7 +36,7 @@ from dicomweb.retrieve import address_of, weak_tag
 from dicomweb.transactions import StudiesTransaction
 from ingestion.dicom.pixels.frame_media_types import OCTET_STREAM, media_type_of
 from ingestion.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from ingestion.errors import NotAcceptable, NotFound
+from ingestion.errors import NotAcceptable, NotFound, UnreadablePixelData
 from ingestion.use_cases.retrieve_bulk_data import (
     PIXEL_DATA_PATHS,
     BulkData,
@@ -80,16 +80,26 @@ class BulkDataTransaction(StudiesTransaction):
         """The value alone, or in a part; compressed frames are a part each."""
         instance = held_instance(self.address())
         bulk_data = bulk_data_of(instance, tag_path)
-        if bulk_data.path in PIXEL_DATA_PATHS:
+        if bulk_data.path not in PIXEL_DATA_PATHS:
+            return self._value(request._request, bulk_data)
+        try:
             return self._pixel_data(request._request, instance)
+        except UnreadablePixelData:
+            if bulk_data.is_encapsulated:
+                raise
+            return self._value(request._request, bulk_data)  # octets that make no frames
+
+    def _value(self, request: HttpRequest, bulk_data: BulkData) -> HttpResponseBase:
+        """The value as it stands, in little endian."""
         offers = (*_alone(bulk_data), *_in_parts(bulk_data))
         representation = self.choose(*offers).representation
         media_type = representation.part_type or representation.content_type
-        payload = _payload(bulk_data, media_type, address=address_of(instance, self.links))
+        address = address_of(bulk_data.instance, self.links)
+        payload = _payload(bulk_data, media_type, address=address)
         if representation.part_type:
             response = multipart([as_part(payload)], part_type=media_type)
-            return unless_unchanged(request._request, response, f"W/{payload.etag}")
-        response = single(request._request, payload)
+            return unless_unchanged(request, response, f"W/{payload.etag}")
+        response = single(request, payload)
         if media_type != PDF:  # which browsers do not show in a sandbox
             response.headers["Content-Security-Policy"] = "sandbox"
         return response

@@ -250,6 +250,21 @@ def test_compressed_pixel_data_is_a_part_per_frame_or_decoded_together(web: WebC
     assert web.get(path, accept="image/dicom-rle").status_code == 406
 
 
+@pytest.mark.parametrize("removed", [0x00280010, 0x00280004, 0x00280100])
+def test_pixels_that_make_no_frames_are_a_value(web: WebClient, removed: int) -> None:
+    """Metadata names them, and somebody may know what they are."""
+    dataset = build_ct(extra=[(0x7FE00010, "OW", PIXELS), (removed, "US", None)])
+    web.store(dataset)
+    path = instance_path(dataset)
+    (uri,) = uris(metadata(web, path))
+    asked = uri.removeprefix("http://testserver")
+    assert content(web.get(asked, accept=OCTETS)) == PIXELS
+    assert content(web.get(asked)) == PIXELS
+    assert [body for _, body in parts(web.get(asked, accept=PARTS))] == [PIXELS]
+    assert web.get(asked, accept="image/jp2").status_code == 406
+    assert web.get(f"{path}/frames/1").status_code == 406
+
+
 def test_bulk_data_of_a_study_and_a_series(web: WebClient) -> None:
     study, series = new_uid(), new_uid()
     datasets = [

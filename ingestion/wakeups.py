@@ -20,7 +20,7 @@ from ingestion.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-DEBOUNCE_SECONDS = 0.3
+DEBOUNCE_SECONDS = 0.2
 
 
 class Work(enum.StrEnum):
@@ -33,9 +33,9 @@ class Work(enum.StrEnum):
     REPORT_COMMITMENTS = "report_commitments"
 
 
-# While instances pour in, their events are told in few, large batches: each wake-up is a task,
-# whoever subscribes.
-LONGEST_SECONDS = {Work.FAN_OUT: 1.0}
+# While instances pour in, they are registered and their events are told in few, large batches: each
+# wake-up is a task, whoever subscribes. Registration must stay below half a second.
+LONGEST_SECONDS = {Work.REGISTER_RECEIPTS: 0.3, Work.FAN_OUT: 1.0}
 
 WakeWorker = Callable[[Work], None]
 

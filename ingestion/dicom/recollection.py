@@ -14,8 +14,9 @@ ELEMENTS_MAX = 500
 ELEMENT_BYTES_MAX = 128
 SEQUENCE_BYTES_MAX = 512
 
-# The header and value that an element is made of, its tag, its value, and its JSON attribute.
-KnownElement = tuple[bytes, int, bytes, str]
+# The header and value that an element is made of, its tag, its value, its JSON attribute, and how
+# many elements it is with those inside.
+KnownElement = tuple[bytes, int, bytes, str, int]
 
 
 class _Run(NamedTuple):
@@ -36,13 +37,15 @@ class Recollection:
     def __init__(self, *, element_bytes_max: int = ELEMENT_BYTES_MAX) -> None:
         """Remember nothing yet, and never longer elements; with 0 none at all."""
         self.element_bytes_max = element_bytes_max
+        self._limits: object = None
         self._before: list[_Run] = []
         self._now: list[_Run] = []
         self._room = 0
 
-    def begin(self) -> None:
-        """A data set begins: what was read up to now is the one before."""
-        self._before, self._now = self._now, []
+    def begin(self, limits: object) -> None:
+        """A data set begins: what was read up to now is the one before, if under equal limits."""
+        self._before, self._now = (self._now if limits == self._limits else []), []
+        self._limits = limits
         self._room = ELEMENTS_MAX if self.element_bytes_max else 0
 
     def expected(self, encoding: Encoding, encodings: Encodings) -> list[KnownElement]:

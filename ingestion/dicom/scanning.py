@@ -60,10 +60,9 @@ class DataSet:
         """Return the JSON object, its names in ascending order (PS3.18 F.2.2)."""
         tags = list(self.attributes)
         in_order = sorted(tags)
-        texts = self.attributes.values()
         if tags != in_order:
             return f"{{{','.join([self.attributes[tag] for tag in in_order])}}}"
-        return f"{{{','.join(texts)}}}"
+        return f"{{{','.join(self.attributes.values())}}}"
 
     def private_creator_of(self, tag: int) -> str:
         """Return the creator of a private element's block, '' when there is none (PS3.5 7.8.1)."""
@@ -138,7 +137,7 @@ class DataSetScanner:
             is_explicit = elements.looks_like_vr(head[4:6])
         encoding = elements.encoding(is_explicit=is_explicit, is_little_endian=is_little_endian)
         data_set = DataSet(encoding)
-        self._recollection.begin()
+        self._recollection.begin(self._limits)
         self._read_elements(data_set, self._window.size)
         return data_set
 
@@ -170,9 +169,9 @@ class DataSetScanner:
         count = 0
         while position <= heads_end:
             if candidate and data.startswith(candidate[0], position, values_end):
-                encoded, tag, values[tag], attributes[tag] = candidate
+                encoded, tag, values[tag], attributes[tag], amount = candidate
                 position += len(encoded)
-                count += 1
+                count += amount
                 read.append(candidate)
                 candidate = next(expected, None)
                 continue
@@ -189,7 +188,7 @@ class DataSetScanner:
             values[tag] = value = data[start:position_after]
             attributes[tag] = attribute = key + write(value, encodings)
             if position_after - position <= read_bytes_max:
-                read.append((data[position:position_after], tag, value, attribute))
+                read.append((data[position:position_after], tag, value, attribute, 1))
             position = position_after
             count += 1
             while candidate and candidate[1] <= tag:
@@ -345,12 +344,13 @@ class DataSetScanner:
 
     def _read_sequence_to_recollect(self, data_set: DataSet, element: _Element, *, end: int) -> str:
         """Read a sequence; it is expected as a whole if all that it tells is made of its bytes."""
-        window, run, effects = self._window, self._run, self._effects
-        data, position = window.data, window.position - element.kind.header_bytes
+        window, run, kind = self._window, self._run, element.kind
+        data, position = window.data, window.position - kind.header_bytes
+        effects, outside = self._effects, self._elements - 1
         text = self._read_sequence(data_set, element, end=end)
         if not data_set.depth and window.data is data and self._effects == effects:
             encoded = data[position : window.position] if position >= 0 else b""
-            known = (encoded, element.kind.tag, b"", element.kind.key + text)
+            known = (encoded, kind.tag, b"", kind.key + text, self._elements - outside)
             self._recollection.keep_sequence(run, known)
         return text
 

@@ -26,13 +26,19 @@ from tests.unit.dicom.readers import FILES, BytesReader, split
 
 EXPLICIT = elements.encoding(is_explicit=True, is_little_endian=True)
 IMPLICIT = elements.encoding(is_explicit=False, is_little_endian=True)
-KNOWN: KnownElement = (b"\x10\0\x20\0LO\2\0P ", 0x00100020, b"P ", '"00100020":{"vr":"LO"}')
+NO_LIMITS = HeaderLimits()
+KNOWN: KnownElement = (b"\x10\0\x20\0LO\2\0P ", 0x00100020, b"P ", '"00100020":{"vr":"LO"}', 1)
 
 
-def read(content: bytes, syntax: str, recollection: Recollection | None) -> Header | str:
+def read(
+    content: bytes,
+    syntax: str,
+    recollection: Recollection | None,
+    limits: HeaderLimits = NO_LIMITS,
+) -> Header | str:
     """The header, or what was wrong."""
     try:
-        return read_header(BytesReader(content), syntax, recollection=recollection)
+        return read_header(BytesReader(content), syntax, limits, recollection=recollection)
     except IngestionError as error:
         return f"{type(error).__name__}: {error}"
 
@@ -113,9 +119,9 @@ def test_what_was_read_in_one_syntax_is_not_expected_in_another(syntax: str) -> 
 
 def test_a_run_is_expected_as_it_was_read_before() -> None:
     recollection = Recollection()
-    recollection.begin()
+    recollection.begin(None)
     recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [KNOWN])
-    recollection.begin()
+    recollection.begin(None)
     assert recollection.expected(EXPLICIT, DEFAULT_ENCODINGS) == [KNOWN]
     assert recollection.expected(IMPLICIT, DEFAULT_ENCODINGS) == []
     assert recollection.expected(EXPLICIT, ("latin_2",)) == []
@@ -123,10 +129,10 @@ def test_a_run_is_expected_as_it_was_read_before() -> None:
 
 def test_no_more_is_remembered_than_there_is_room_for() -> None:
     recollection = Recollection()
-    recollection.begin()
+    recollection.begin(None)
     for _ in range(ELEMENTS_MAX):
         recollection.keep(EXPLICIT, DEFAULT_ENCODINGS, [KNOWN] * 3)
-    recollection.begin()
+    recollection.begin(None)
     remembered = 0
     for _ in range(ELEMENTS_MAX):
         remembered += len(recollection.expected(EXPLICIT, DEFAULT_ENCODINGS))
@@ -177,6 +183,36 @@ def test_a_sequence_that_other_elements_explain_is_read_anew() -> None:
         document = json.loads(header.document)
         found.add(document["00289145"]["Value"][0]["00280106"]["Value"][0])
     assert found == {0xFFFF, -1}
+
+
+@pytest.mark.parametrize("limits", [HeaderLimits(depth_max=1), HeaderLimits(elements_max=30)])
+def test_limits_hold_for_what_is_recollected(limits: HeaderLimits) -> None:
+    inner = Dataset()
+    inner.add_new(0x00081140, "SQ", [a_code("A")])
+    content = data_set_bytes(build_ct(extra=[(0x00081032, "SQ", [inner])]))
+    recollection = Recollection()
+    for _ in range(2):
+        assert isinstance(read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection), Header)
+    for _ in range(3):
+        found = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection, limits)
+        assert found == read(content, EXPLICIT_VR_LITTLE_ENDIAN, None, limits)
+        assert str(found).startswith("ObjectTooComplex")
+
+
+def test_as_many_elements_are_counted_as_there_are() -> None:
+    content = data_set_bytes(build_ct(extra=[(0x00081032, "SQ", [a_code("A")] * 8)]))
+    most = 1
+    while isinstance(read(content, EXPLICIT_VR_LITTLE_ENDIAN, None, limit(most)), str):
+        most += 1
+    for elements_max, kind in ((most, Header), (most - 1, str)):
+        recollection = Recollection()
+        for _ in range(3):
+            found = read(content, EXPLICIT_VR_LITTLE_ENDIAN, recollection, limit(elements_max))
+            assert isinstance(found, kind)
+
+
+def limit(elements_max: int) -> HeaderLimits:
+    return HeaderLimits(elements_max=elements_max)
 
 
 def a_code(value: str | None) -> Dataset:

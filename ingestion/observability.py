@@ -43,6 +43,7 @@ def configure_logging(log_format: str, log_level: str) -> None:
                     "()": structlog.stdlib.ProcessorFormatter,
                     "foreign_pre_chain": shared,
                     "processors": [
+                        tell_refusals_in_a_line,
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         escape_control_characters,
                         structlog.processors.format_exc_info,
@@ -65,6 +66,16 @@ def configure_logging(log_format: str, log_level: str) -> None:
             },
         }
     )
+
+
+def tell_refusals_in_a_line(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Django logs requests that it refuses, by a wrong Host for one, as if it had failed itself."""
+    if event["_record"].name.startswith("django.security"):
+        event["level"] = "warning"
+        event.pop("exc_info", None)
+    return event
 
 
 def escape_control_characters(

@@ -54,3 +54,16 @@ def test_what_is_no_request_is_refused_and_not_repeated(
     logged = Path(server.log).read_bytes()[logged_before:]
     assert b"a request was refused" in logged
     assert NAME.lower() not in (body + logged).decode().lower()
+
+
+def test_wrong_host_is_told_in_a_line(server: RunningWeb) -> None:
+    logged_before = len(Path(server.log).read_bytes())
+    answered, fields, body = answer(
+        server, b"GET /dicomweb/studies HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n"
+    )
+    assert (answered, fields["content-type"]) == (400, "application/json")
+    assert b'"code":"invalid-request"' in body
+    logged = Path(server.log).read_bytes()[logged_before:]
+    assert b"elsewhere.example" in logged
+    assert b"Traceback" not in logged
+    assert b"error" not in logged

@@ -6,8 +6,9 @@ Source: PS3.18 F.2.6.
 
 from collections.abc import Mapping
 
+from ingestion.dicom.data_set import BulkDataLocation
 from ingestion.dicom.inflating import DataSetReader
-from ingestion.dicom.scanning import BulkDataLocation, DataSetScanner, HeaderLimits
+from ingestion.dicom.scanning import DataSetScanner, HeaderLimits
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 
 

@@ -5,11 +5,12 @@ Nothing is trusted: lengths are checked before they are used, depth and number a
 Source: PS3.5 7 (structure), 7.5 (sequences), A.4 (fragments); PS3.18 F.2.2.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ingestion.dicom import elements
 from ingestion.dicom.attributes import REQUEST_ATTRIBUTES_SEQUENCE
-from ingestion.dicom.character_sets import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
+from ingestion.dicom.character_sets import encodings_of
+from ingestion.dicom.data_set import BulkDataLocation, DataSet
 from ingestion.dicom.elements import ElementKind, Encoding, Treatment
 from ingestion.dicom.inflating import DataSetReader
 from ingestion.dicom.json_values import BINARY_WORD_BYTES, bulk_data, sequence
@@ -40,60 +41,6 @@ class HeaderLimits:
     def __post_init__(self) -> None:
         """Keep the depth below what Python's stack can hold."""
         assert 0 < self.depth_max <= 200, "depth_max is 1 to 200"
-
-
-@dataclass(slots=True)
-class DataSet:
-    """A data set, or the item of a sequence, as far as it has been read."""
-
-    encoding: Encoding
-    encodings: Encodings = DEFAULT_ENCODINGS
-    path: str = ""
-    depth: int = 0
-    is_delimited: bool = False
-    parent: "DataSet | None" = None
-    values: dict[int, bytes] = field(default_factory=dict)
-    attributes: dict[int, str] = field(default_factory=dict)
-    requests: list["DataSet"] = field(default_factory=list)  # of Request Attributes Sequence
-
-    def json(self) -> str:
-        """Return the JSON object, its names in ascending order (PS3.18 F.2.2)."""
-        tags = list(self.attributes)
-        in_order = sorted(tags)
-        if tags != in_order:
-            return f"{{{','.join([self.attributes[tag] for tag in in_order])}}}"
-        return f"{{{','.join(self.attributes.values())}}}"
-
-    def private_creator_of(self, tag: int) -> str:
-        """Return the creator of a private element's block, '' when there is none (PS3.5 7.8.1)."""
-        if tag & 0xFF00 == 0:
-            return ""
-        creator = self.values.get(tag & 0xFFFF0000 | (tag >> 8) & 0xFF, b"")
-        return decode(creator, self.encodings).rstrip(" \0")
-
-    def pixel_representation(self) -> int | None:
-        """Return the nearest Pixel Representation (0028,0103) read so far."""
-        value = self.values.get(elements.PIXEL_REPRESENTATION, b"")
-        if len(value) >= 2:
-            return int(self.encoding.unpack_word(value, 0)[0])
-        return self.parent.pixel_representation() if self.parent else None
-
-
-@dataclass(frozen=True, slots=True)
-class BulkDataLocation:
-    """Where a value is that the JSON only names; its length is undefined when it is in fragments.
-
-    `offset` is where the value begins in the (inflated) data set.
-    """
-
-    offset: int
-    length: int
-    vr: str
-    is_little_endian: bool
-
-    @property
-    def is_encapsulated(self) -> bool:
-        return self.length == elements.UNDEFINED_LENGTH
 
 
 @dataclass(frozen=True, slots=True)

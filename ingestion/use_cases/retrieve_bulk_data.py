@@ -6,13 +6,13 @@ Source: PS3.18 10.4.1.1.5 (bulk data), F.2.6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ingestion.dicom.data_set import BulkDataLocation
 from ingestion.dicom.element_locations import bulk_data_locations
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.json_values import BINARY_WORD_BYTES
 from ingestion.dicom.pixels.byte_order import little_endian
 from ingestion.dicom.pixels.decoding import image_pixel
 from ingestion.dicom.pixels.frame_locations import Span, cut, fragments_of
-from ingestion.dicom.scanning import BulkDataLocation
 from ingestion.errors import NotFound
 from ingestion.object_stores.protocol import CHUNK_BYTES
 from ingestion.use_cases.describe_data_set import within_limits

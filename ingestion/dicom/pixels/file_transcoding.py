@@ -15,6 +15,7 @@ from typing import BinaryIO
 import orjson
 
 from ingestion.dicom import elements
+from ingestion.dicom.data_set import DataSet
 from ingestion.dicom.inflating import DataSetReader, InflatingReader
 from ingestion.dicom.json_model import JsonDataSet
 from ingestion.dicom.part10 import FILE_META_BYTES_MAX, FileMeta, encode_file_meta, read_file_meta
@@ -24,7 +25,7 @@ from ingestion.dicom.pixels.frame_encoding import CODECS, photometric_once_encod
 from ingestion.dicom.pixels.frame_locations import FrameLocations, locate_frames
 from ingestion.dicom.pixels.transcoding import can_transcode, decode, encode
 from ingestion.dicom.reencoding import ByteSink, Changes, DataSetCopier, ElementWriter
-from ingestion.dicom.scanning import DataSet, DataSetScanner, HeaderLimits
+from ingestion.dicom.scanning import DataSetScanner, HeaderLimits
 from ingestion.dicom.transfer_syntaxes import transfer_syntax
 from ingestion.errors import NotDicom, UnreadablePixelData
 

@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass
 
+# Slow enough that a few wake-ups in a second are no burst: each of them is heard at once.
+GROWTH = 1.25
+
 
 @dataclass(slots=True)
 class WakeUpRhythm:
-    """The first of a burst may go at once; the pause before each next one doubles, up to a limit.
+    """The first of a burst may go at once; the pause before each next one grows, up to a limit.
 
     Times and pauses are seconds of any one clock.
     """
@@ -22,7 +25,7 @@ class WakeUpRhythm:
         if due <= now:
             self._pause_seconds = self.shortest_seconds
             return now
-        self._pause_seconds = min(2 * self._pause_seconds, self.longest_seconds)
+        self._pause_seconds = min(GROWTH * self._pause_seconds, self.longest_seconds)
         return due
 
     def note_sent(self, now: float) -> None:

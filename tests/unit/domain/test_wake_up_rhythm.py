@@ -1,5 +1,7 @@
 """When wake-ups may be sent: at once, and in a burst after pauses that grow up to a limit."""
 
+from itertools import pairwise
+
 from ingestion.domain.wake_up_rhythm import WakeUpRhythm
 
 
@@ -13,9 +15,11 @@ def sent_in_a_burst(rhythm: WakeUpRhythm, *, until: float) -> list[float]:
     return sent
 
 
-def test_the_first_goes_at_once_and_pauses_double_up_to_the_longest() -> None:
-    rhythm = WakeUpRhythm(1.0, 4.0)
-    assert sent_in_a_burst(rhythm, until=12.0) == [0.0, 1.0, 3.0, 7.0, 11.0, 15.0]
+def test_the_first_goes_at_once_and_pauses_grow_by_a_quarter_up_to_the_longest() -> None:
+    sent = sent_in_a_burst(WakeUpRhythm(64.0, 140.0), until=600.0)
+    pauses = [after - before for before, after in pairwise(sent)]
+    assert sent[0] == 0.0
+    assert pauses == [64.0, 80.0, 100.0, 125.0, 140.0, 140.0]
 
 
 def test_pauses_stay_where_none_is_longer() -> None:
@@ -23,10 +27,10 @@ def test_pauses_stay_where_none_is_longer() -> None:
 
 
 def test_after_the_end_of_a_burst_the_next_goes_at_once_again() -> None:
-    rhythm = WakeUpRhythm(1.0, 4.0)
-    assert sent_in_a_burst(rhythm, until=10.0)[-1] == 11.0
-    assert rhythm.due_at(14.0) == 15.0  # too soon: the burst goes on
-    rhythm.note_sent(15.0)
-    assert rhythm.due_at(19.0) == 19.0
-    rhythm.note_sent(19.0)
-    assert rhythm.due_at(19.5) == 20.0
+    rhythm = WakeUpRhythm(64.0, 100.0)
+    assert sent_in_a_burst(rhythm, until=200.0)[-1] == 244.0
+    assert rhythm.due_at(343.0) == 344.0  # too soon: the burst goes on
+    rhythm.note_sent(344.0)
+    assert rhythm.due_at(444.0) == 444.0
+    rhythm.note_sent(444.0)
+    assert rhythm.due_at(445.0) == 508.0

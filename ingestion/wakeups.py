@@ -20,7 +20,9 @@ from ingestion.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-DEBOUNCE_SECONDS = 0.2
+# Pauses between wake-ups of one kind, as they begin and as they become while a burst lasts.
+SHORTEST_SECONDS = 0.05
+LONGEST_SECONDS = 0.2
 
 
 class Work(enum.StrEnum):
@@ -35,7 +37,7 @@ class Work(enum.StrEnum):
 
 # While instances pour in, they are registered and their events are told in few, large batches: each
 # wake-up is a task, whoever subscribes. Registration must stay below half a second.
-LONGEST_SECONDS = {Work.REGISTER_RECEIPTS: 0.3, Work.FAN_OUT: 1.0}
+_LONGER_SECONDS = {Work.REGISTER_RECEIPTS: 0.3, Work.FAN_OUT: 1.0}
 
 WakeWorker = Callable[[Work], None]
 
@@ -46,7 +48,7 @@ def _wake_worker() -> WakeWorker:
 
 
 def _rhythm(work: Work) -> WakeUpRhythm:
-    return WakeUpRhythm(DEBOUNCE_SECONDS, LONGEST_SECONDS.get(work, DEBOUNCE_SECONDS))
+    return WakeUpRhythm(SHORTEST_SECONDS, _LONGER_SECONDS.get(work, LONGEST_SECONDS))
 
 
 class _WakeUps:

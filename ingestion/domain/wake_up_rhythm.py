@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-# Slow enough that a few wake-ups in a second are no burst: each of them is heard at once.
-GROWTH = 1.25
+GROWTH = 1.5
 
 
 @dataclass(slots=True)

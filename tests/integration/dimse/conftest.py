@@ -20,6 +20,7 @@ from ingestion.models import (
     StorageSpace,
 )
 from tests.builders import data_set_bytes
+from tests.integration.dimse.retrieving import hold_study
 from tests.receipts import make_space
 from tests.scripted_peer import Response, ScriptedPeer, store_command
 
@@ -57,6 +58,12 @@ def space(transactional_db: None, tmp_path: Path) -> StorageSpace:
         ae_title="MODALITY", addresses="127.0.0.0/8", may_call_all=True
     )
     return space
+
+
+@pytest.fixture
+def study(space: StorageSpace) -> list[Dataset]:
+    """Three CT images of one series in that space."""
+    return hold_study(space)
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ def move(
     return collect(peer)
 
 
+def move_request(study: list[Dataset]) -> bytes:
+    """Asks to have the study sent to that destination."""
+    return retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST")
+
+
 def moved(service: Service, study: list[Dataset], **options: str) -> Retrieved:
     with associate_to_move(service.connect()) as peer:
         retrieved = move(peer, study_key(study), **options)  # type: ignore[arg-type]

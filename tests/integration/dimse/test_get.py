@@ -55,11 +55,6 @@ def service(start_service: Start) -> Service:
     return start_service()
 
 
-@pytest.fixture
-def study(space: StorageSpace) -> list[Dataset]:
-    return hold_study(space)
-
-
 def get(
     peer: ScriptedPeer,
     keys: bytes,

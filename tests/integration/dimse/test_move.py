@@ -49,11 +49,6 @@ def service(start_service: Start) -> Service:
     return start_service()
 
 
-@pytest.fixture
-def study(space: StorageSpace) -> list[Dataset]:
-    return hold_study(space)
-
-
 def test_study_reaches_the_destination_to_the_byte(service: Service, study: list[Dataset]) -> None:
     peer = StoringPeer()
     with destination(peer):

@@ -12,17 +12,14 @@ from tests.builders import build_ct, part10_bytes
 from tests.eventually import eventually
 from tests.held_instances import hold
 from tests.integration.dimse.conftest import Service, Start
-from tests.integration.dimse.moving import Script, destination, moved, study_key, uids
+from tests.integration.dimse.moving import Script, destination, move_request, moved, uids
 from tests.integration.dimse.retrieving import (
     CANCELLED,
-    MOVE_RQ,
-    STUDY_ROOT_MOVE,
     SUCCESS,
     associate_to_move,
     cancel_request,
     collect,
     hold_study,
-    retrieve_request,
 )
 from tests.scripted_acceptor import (
     StoringPeer,
@@ -44,11 +41,6 @@ HELD_UP_SECONDS = 600.0  # of a destination's silence: far longer than a test wa
 @pytest.fixture
 def service(start_service: Start) -> Service:
     return start_service()
-
-
-@pytest.fixture
-def study(space: StorageSpace) -> list[Dataset]:
-    return hold_study(space)
 
 
 class Barrier:
@@ -109,7 +101,7 @@ def test_pending_responses_count(service: Service, study: list[Dataset]) -> None
             peer.send(response(message))
 
     with destination(answer_late), associate_to_move(service.connect()) as mover:
-        mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"))
+        mover.send(move_request(study))
         first = read_message(mover)
         assert first is not None
         assert int.from_bytes(first.elements[0x0900], "little") == 0xFF00
@@ -132,10 +124,7 @@ def test_cancel_is_answered_though_the_destination_hangs(
     release = threading.Event()
     with destination(held_up(release), response_timeout_seconds=HELD_UP_SECONDS):
         with associate_to_move(service.connect()) as mover:
-            request = retrieve_request(
-                MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"
-            )
-            mover.send(request)
+            mover.send(move_request(study))
             read_message(mover)
             mover.send(cancel_request())
             final = collect(mover).final
@@ -148,13 +137,10 @@ def test_cancel_is_heard_while_the_database_seeks(service: Service, study: list[
     with destination(StoringPeer()), associate_to_move(service.connect()) as mover:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("LOCK TABLE ingestion_instance IN ACCESS EXCLUSIVE MODE")
-            mover.send(
-                retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"),
-                cancel_request(),
-            )
+            mover.send(move_request(study), cancel_request())
             mover.connection.settimeout(60)
             assert collect(mover).final.status == CANCELLED
-        mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"))
+        mover.send(move_request(study))
         assert collect(mover).final.status == SUCCESS
 
 
@@ -171,8 +157,7 @@ def test_cancel_breaks_off_what_the_destination_does_not_read(
 
     with destination(read_nothing, response_timeout_seconds=HELD_UP_SECONDS):
         with associate_to_move(service.connect()) as mover:
-            keys = study_key([image])
-            mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, keys, destination="DEST"))
+            mover.send(move_request([image]))
             read_message(mover)
             mover.send(cancel_request())
             final = collect(mover).final
@@ -187,10 +172,7 @@ def test_service_that_stops_breaks_the_retrieval_off(
     release = threading.Event()
     with destination(held_up(release), response_timeout_seconds=HELD_UP_SECONDS):
         with associate_to_move(service.connect()) as mover:
-            request = retrieve_request(
-                MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST"
-            )
-            mover.send(request)
+            mover.send(move_request(study))
             read_message(mover)
             service.stop()
             assert mover.is_closed()
@@ -214,9 +196,7 @@ def test_peer_that_leaves_stops_the_retrieval(service: Service, space: StorageSp
     gone = threading.Event()
     with destination(store_slowly, response_timeout_seconds=HELD_UP_SECONDS) as acceptor:
         with associate_to_move(service.connect()) as mover:
-            mover.send(
-                retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST")
-            )
+            mover.send(move_request(study))
             assert arrived.wait(60)
             mover.send(abort())
         eventually(lambda: not _sub_associations())

@@ -11,14 +11,12 @@ from ingestion.models import Instance, StorageSpace
 from tests.builders import data_set_bytes
 from tests.eventually import eventually
 from tests.integration.dimse.conftest import Service, Start
-from tests.integration.dimse.moving import destination, moved, study_key, uids
+from tests.integration.dimse.moving import destination, move_request, moved, study_key, uids
 from tests.integration.dimse.retrieving import (
     CANCELLED,
     GET_RQ,
-    MOVE_RQ,
     SOME_FAILED,
     STUDY_ROOT_GET,
-    STUDY_ROOT_MOVE,
     SUCCESS,
     associate_to_get,
     associate_to_move,
@@ -138,7 +136,7 @@ def test_cancel_of_c_move_is_heard_while_the_store_hangs(
     far: Far, service: Service, space: StorageSpace
 ) -> None:
     study = hold_study(space)
-    asked = retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, study_key(study), destination="DEST")
+    asked = move_request(study)
     with destination(StoringPeer()), associate_to_move(service.connect()) as mover:
         far.hang()
         mover.send(asked, cancel_request())

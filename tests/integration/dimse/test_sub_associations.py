@@ -2,15 +2,12 @@
 
 from ingestion.models import AssociationRecord, Direction, RemoteApplicationEntity, StorageSpace
 from tests.integration.dimse.conftest import Start
+from tests.integration.dimse.moving import move_request
 from tests.integration.dimse.retrieving import (
-    MOVE_RQ,
-    STUDY_ROOT_MOVE,
     SUCCESS,
     associate_to_move,
     collect,
     hold_study,
-    identifier,
-    retrieve_request,
 )
 from tests.scripted_acceptor import ScriptedAcceptor, StoringPeer
 
@@ -19,7 +16,6 @@ def test_retrievals_share_an_association_that_is_recorded_once(
     start_service: Start, space: StorageSpace
 ) -> None:
     study = hold_study(space)
-    keys = identifier("STUDY", StudyInstanceUID=study[0].StudyInstanceUID)
     peer = StoringPeer()
     service = start_service()
     with ScriptedAcceptor(peer) as acceptor:
@@ -28,7 +24,7 @@ def test_retrievals_share_an_association_that_is_recorded_once(
         )
         for _ in range(2):
             with associate_to_move(service.connect()) as mover:
-                mover.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, keys, destination="DEST"))
+                mover.send(move_request(study))
                 assert collect(mover).final.status == SUCCESS
         service.stop()
         assert (acceptor.connections, peer.aborted) == (1, 0)

@@ -11,13 +11,12 @@ from ingestion.dimse.security.tls import AcceptingFiles, CallingFiles
 from ingestion.models import RemoteApplicationEntity, StorageSpace
 from tests.builders import data_set_bytes
 from tests.integration.dimse.conftest import Service, Start
+from tests.integration.dimse.moving import move_request, study_key
 from tests.integration.dimse.retrieving import (
     CANCELLED,
     GET_RQ,
-    MOVE_RQ,
     NONE_SENT,
     STUDY_ROOT_GET,
-    STUDY_ROOT_MOVE,
     SUCCESS,
     Retrieved,
     associate_to_get,
@@ -25,7 +24,6 @@ from tests.integration.dimse.retrieving import (
     cancel_request,
     collect,
     hold_study,
-    identifier,
     retrieve_request,
 )
 from tests.scripted_acceptor import ScriptedAcceptor, StoringPeer
@@ -42,10 +40,6 @@ def authority(tmp_path: Path) -> Authority:
 def study(space: StorageSpace) -> list[Dataset]:
     """Objects of many TLS records each."""
     return hold_study(space, rows=300, columns=300)
-
-
-def study_key(study: list[Dataset]) -> bytes:
-    return identifier("STUDY", StudyInstanceUID=study[0].StudyInstanceUID)
 
 
 @pytest.fixture
@@ -100,8 +94,7 @@ def moved(
             ae_title="DEST", host="127.0.0.1", port=acceptor.port, uses_tls=True
         )
         with associate_to_move(caller) as asking:
-            keys = study_key(study)
-            asking.send(retrieve_request(MOVE_RQ, STUDY_ROOT_MOVE, keys, destination="DEST"))
+            asking.send(move_request(study))
             retrieved = collect(asking)
         process_pool().close()
     return retrieved
